@@ -1,0 +1,107 @@
+"""Values to JSON and back. Union members are told apart by a `type`, so that a stored trace explains itself."""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, Callable
+
+from domain.events import Event
+from domain.moves import Failed, Sampled, Scored
+from domain.recipe import SPECS
+from domain.problem import TextPart
+
+Decoder = Callable[[Any], Any]
+
+
+def _snake(name: str) -> str:
+    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+_EVENTS = typing.get_args(Event)
+_KINDS: dict[type, str] = (
+    {member: _snake(member.__name__) for member in (*_EVENTS, Sampled, Scored, Failed)}
+    | {spec: name for name, spec in SPECS.items()}
+    | {TextPart: "text"}
+)
+
+
+def kind_of(value: object) -> str:
+    """The tag of a union member, e.g. `moves_issued` for an event."""
+    return _KINDS[type(value)]
+
+
+def encode(value: Any) -> Any:
+    """JSON-able form of any domain value; dataclasses become objects, union members carry their `type`."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    shape: Any = type(value)
+    names, kind = _shape(shape)
+    body = {name: encode(getattr(value, name)) for name in names}
+    return body if kind is None else {"type": kind, **body}
+
+
+def decode_event(data: Any) -> Event:
+    """An event from its JSON. Raises KeyError, TypeError or ValueError when the data is not an event."""
+    return typing.cast(Event, _union(_EVENTS)(data))
+
+
+def decode(kind: type, data: Any) -> Any:
+    """A value of the dataclass `kind` from its JSON."""
+    return _decoder(kind)(data)
+
+
+@cache
+def _shape(kind: type) -> tuple[tuple[str, ...], str | None]:
+    if not is_dataclass(kind):
+        raise TypeError(f"no JSON form for {kind.__name__}")
+    return tuple(item.name for item in fields(kind)), _KINDS.get(kind)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Decoder of one dataclass; missing members take their defaults, so that old traces stay readable."""
+
+    kind: type
+    members: dict[str, Decoder]
+
+    def __call__(self, data: Any) -> Any:
+        return self.kind(**{name: read(data[name]) for name, read in self.members.items() if name in data})
+
+
+@cache
+def _decoder(hint: Any) -> Decoder:
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin is tuple:
+        item = _decoder(arguments[0])
+        return lambda data: tuple(item(part) for part in data)
+    if origin in (typing.Union, types.UnionType):
+        return _union(arguments)
+    if isinstance(hint, type) and is_dataclass(hint):
+        hints = typing.get_type_hints(hint)
+        return _Record(hint, {item.name: _decoder(hints[item.name]) for item in fields(hint)})
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint
+    if hint is float:
+        return float
+    return lambda data: data
+
+
+@cache
+def _union(members: tuple[Any, ...]) -> Decoder:
+    tagged = {_KINDS[member]: _decoder(member) for member in members if member in _KINDS}
+    plain = [_decoder(member) for member in members if member not in _KINDS and member is not type(None)]
+    if tagged:
+        return lambda data: None if data is None else tagged[data["type"]](data)
+    (only,) = plain
+    return lambda data: None if data is None else only(data)

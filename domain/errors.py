@@ -1,0 +1,70 @@
+"""One error type per boundary. Expected failures are values (see `domain.moves.Failed`); these are for callers.
+
+Every error carries what the API and the CLI show: a stable code, one sentence that says what to do, and the
+parameter at fault where there is one.
+"""
+
+from __future__ import annotations
+
+
+class DeliberateError(Exception):
+    """Base of all errors that a user may see; its message is one line without secrets or prompts."""
+
+    code = "server_error"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+class InvalidRequest(DeliberateError):
+    """The caller's input is wrong; `param` is the dotted path of the field, e.g. `budget.tokens`."""
+
+    code = "invalid_request"
+
+
+class NotFound(DeliberateError):
+    """No such object for this tenant (another tenant's object gives the same error)."""
+
+    code = "not_found"
+
+
+class IdempotencyConflict(DeliberateError):
+    """The Idempotency-Key was used before with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class ConfigurationError(DeliberateError):
+    """A setting, model folder or local resource can't be used; the message names it and the remedy."""
+
+    code = "configuration_error"
+
+
+class Unavailable(DeliberateError):
+    """A part that is needed now can't be reached (database, engines); trying again later may help."""
+
+    code = "service_unavailable"
+
+
+class LeaseLost(DeliberateError):
+    """Another worker has claimed the job since (the fence moved on): stop at once and write nothing more."""
+
+    code = "lease_lost"
+
+
+class EngineError(DeliberateError):
+    """An engine or verifier call did not give a result. `retryable` says whether the same call may succeed later."""
+
+    code = "engine_error"
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class TraceMismatch(DeliberateError):
+    """The stored events can't be folded by this code: the strategy now asks something else than it did."""
+
+    code = "trace_mismatch"

@@ -1,0 +1,117 @@
+"""Strategy specs: a typed union whose defaults are the vetted settings, parsed from JSON with exact complaints.
+
+A spec says *how* to search; the budget says how far. Each strategy in `search/` is registered under its spec's name.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Mapping, TypeAlias
+
+from domain.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Inclusive limits of a numeric parameter."""
+
+    low: float
+    high: float
+
+
+def _number(default: Any, low: float, high: float) -> Any:
+    return field(default=default, metadata={"bounds": Bounds(low, high)})
+
+
+def _choice(default: str, *choices: str) -> Any:
+    return field(default=default, metadata={"choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class SelfConsistency:
+    """Sample `n` solutions; the class of equivalent answers with the most votes wins (Wang et al., 2203.11171)."""
+
+    name: ClassVar[str] = "self_consistency"
+    n: int = _number(16, 1, 4096)
+    temperature: float = _number(0.8, 0.0, 2.0)
+    top_p: float = _number(1.0, 0.01, 1.0)
+    max_tokens: int = _number(512, 1, 131_072)
+
+
+@dataclass(frozen=True, slots=True)
+class BestOfN:
+    """Sample `n` solutions and score each with the verifier (2408.03314, section 5.2).
+
+    `selection` "weighted" sums the scores of all solutions with the same answer; "best" takes the one best solution.
+    `aggregation` makes one number of a solution's step scores.
+    """
+
+    name: ClassVar[str] = "best_of_n"
+    n: int = _number(16, 1, 4096)
+    selection: str = _choice("weighted", "weighted", "best")
+    aggregation: str = _choice("last", "last", "min", "product", "mean")
+    temperature: float = _number(0.8, 0.0, 2.0)
+    top_p: float = _number(1.0, 0.01, 1.0)
+    max_tokens: int = _number(512, 1, 131_072)
+
+
+StrategySpec: TypeAlias = SelfConsistency | BestOfN
+
+SPECS: dict[str, type[StrategySpec]] = {spec.name: spec for spec in (SelfConsistency, BestOfN)}
+DEFAULT_STRATEGY = BestOfN.name
+
+
+def parse_strategy(value: object) -> StrategySpec:
+    """A spec from JSON: None (the default), a name, or `{"name": …, parameters}`. Raises InvalidRequest."""
+    if value is None:
+        value = DEFAULT_STRATEGY
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, Mapping):
+        raise InvalidRequest("strategy must be a name or an object with a name", param="strategy")
+    parameters = dict(value)
+    name = parameters.pop("name", None)
+    spec = SPECS.get(name) if isinstance(name, str) else None
+    if spec is None:
+        raise InvalidRequest(f"unknown strategy {name!r}: use one of {', '.join(SPECS)}", param="strategy.name")
+    return spec(**_checked(spec, parameters))
+
+
+def spec_to_json(spec: StrategySpec) -> dict[str, Any]:
+    """The whole spec, defaults included, as the API shows it; `parse_strategy` reads it back."""
+    return {"name": spec.name} | {item.name: getattr(spec, item.name) for item in fields(spec)}
+
+
+def _checked(spec: type[StrategySpec], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    known = {item.name: item for item in fields(spec)}
+    checked: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if name not in known:
+            raise InvalidRequest(
+                f"strategy {spec.name!r} has no parameter {name!r}: use {', '.join(known)}", param=f"strategy.{name}"
+            )
+        item = known[name]
+        checked[name] = (
+            _chosen(name, value, item.metadata["choices"])
+            if "choices" in item.metadata
+            else _bounded(name, value, item.metadata["bounds"], whole=isinstance(item.default, int))
+        )
+    return checked
+
+
+def _chosen(name: str, value: object, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise InvalidRequest(f"strategy.{name} must be one of {', '.join(choices)}", param=f"strategy.{name}")
+    return str(value)
+
+
+def _bounded(name: str, value: object, bounds: Bounds, *, whole: bool) -> float | int:
+    param = f"strategy.{name}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InvalidRequest(f"{param} must be a number", param=param)
+    if whole and value != int(value):
+        raise InvalidRequest(f"{param} must be a whole number", param=param)
+    if not bounds.low <= value <= bounds.high:
+        raise InvalidRequest(f"{param} must be from {bounds.low:g} to {bounds.high:g}", param=param)
+    return int(value) if whole else float(value)

@@ -1,0 +1,79 @@
+"""The settings that all processes share, read from `DELIBERATE_*` variables. `.env.example` lists every one."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Mapping, TypeAlias
+
+from domain.errors import ConfigurationError
+
+PREFIX = "DELIBERATE_"
+MODELS = Path(__file__).resolve().parent.parent / "models"
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    home: Path
+    """Data, logs, sockets and keys of an embedded stack."""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    database_url: str | None = None
+    """`postgresql://…`; None: the embedded Postgres of `deliberate up`."""
+    redis_url: str | None = None
+    ray_address: str | None = None
+    policy: str = str(MODELS / "policy")
+    """Path or id of a Hugging Face causal LM, or `scripted:…`."""
+    verifier: str = str(MODELS / "verifier")
+    """Path or id of a process reward model, `scripted:…`, or `none`."""
+    policy_replicas: int | None = None
+    """None: sized by the cores and GPUs of the cluster."""
+    verifier_replicas: int | None = None
+    api_keys: tuple[str, ...] = ()
+    """Bootstrap keys that the API accepts beside the ones in the database."""
+    webhook_allowed_networks: tuple[Network, ...] = ()
+    """Private or loopback networks to which webhooks may be sent; empty: none."""
+    max_jobs: int = 256
+    """Searches that one orchestrator runs at once."""
+    lease_s: float = 15.0
+    log_level: str = "info"
+
+
+def from_environment(env: Mapping[str, str]) -> Settings:
+    """Raises ConfigurationError with one line that names the variable and the remedy."""
+    values: dict[str, object] = {"home": Path.home() / ".deliberate"}
+    for item in fields(Settings):
+        raw = env.get(PREFIX + item.name.upper(), "").strip()
+        if raw:
+            values[item.name] = _parse(item.name, raw)
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _parse(name: str, raw: str) -> object:
+    variable = PREFIX + name.upper()
+    try:
+        if name == "home":
+            return Path(raw).expanduser().resolve()
+        if name == "port":
+            return _within(int(raw), 0, 65535)
+        if name in ("max_jobs", "policy_replicas", "verifier_replicas"):
+            return _within(int(raw), 1, 100_000)
+        if name == "lease_s":
+            return float(_within(float(raw), 1, 3600))
+        if name == "api_keys":
+            return tuple(part.strip() for part in raw.split(",") if part.strip())
+        if name == "webhook_allowed_networks":
+            return tuple(ipaddress.ip_network(part.strip()) for part in raw.split(",") if part.strip())
+    except ValueError as error:
+        # The value itself stays out of the message: it may be a secret.
+        raise ConfigurationError(f"{variable} is not usable ({type(error).__name__}): see .env.example") from None
+    return raw
+
+
+def _within(number: float, low: float, high: float) -> float | int:
+    if not low <= number <= high:
+        raise ValueError("out of range")
+    return number

@@ -1,0 +1,73 @@
+"""What a search believes, and why it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.job import JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One class of equivalent answers and its support."""
+
+    answer: str
+    votes: int
+    weight: float
+    """Share of the total weight, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The best answer so far. Legal at any time: before the first solution the answer is None and confidence 0."""
+
+    answer: str | None
+    confidence: float
+    solution: str | None
+    """The full text of the solution that stands for the answer."""
+    why: str
+    """One sentence for a person: how the answer was chosen."""
+    candidates: tuple[Candidate, ...] = ()
+    """The leading answers, best first (at most eight)."""
+
+
+class StopReason(StrEnum):
+    """Why a search ended; one member for each, so that nobody has to guess from the numbers."""
+
+    CONFIDENCE = "confidence"
+    """The confidence asked for was reached."""
+    COMPLETE = "complete"
+    """The strategy has nothing more to ask."""
+    BELOW_CONFIDENCE = "below_confidence"
+    """The strategy has nothing more to ask and the confidence asked for was not reached; the best answer is given."""
+    NO_ANSWER = "no_answer"
+    """The strategy has nothing more to ask and no solution ended in an answer."""
+    BUDGET_TOKENS = "budget_tokens"
+    """No further call fits the token budget."""
+    BUDGET_FLOPS = "budget_flops"
+    """No further call fits the FLOPs budget."""
+    BUDGET_ROLLOUTS = "budget_rollouts"
+    """No further rollout fits the rollouts budget."""
+    BUDGET_SECONDS = "budget_seconds"
+    """The wall-clock budget ran out."""
+    CANCELLED = "cancelled"
+    """The user cancelled the job."""
+    ENGINE_FAILED = "engine_failed"
+    """Every call failed, so that there is nothing to answer from."""
+    INTERNAL_ERROR = "internal_error"
+    """A defect of ours; the error member says which."""
+
+
+_STATUS = {
+    StopReason.CONFIDENCE: JobStatus.COMPLETED,
+    StopReason.COMPLETE: JobStatus.COMPLETED,
+    StopReason.CANCELLED: JobStatus.CANCELLED,
+    StopReason.ENGINE_FAILED: JobStatus.FAILED,
+    StopReason.INTERNAL_ERROR: JobStatus.FAILED,
+}
+
+
+def status_after(reason: StopReason) -> JobStatus:
+    """The job's final state: everything that is neither an end nor a failure is `incomplete`."""
+    return _STATUS.get(reason, JobStatus.INCOMPLETE)
