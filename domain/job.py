@@ -32,6 +32,10 @@ class JobStatus(StrEnum):
     """Final. The user cancelled it; what was found until then is kept."""
 
 
+LOWEST_PRIORITY = -100
+HIGHEST_PRIORITY = 100
+"""Jobs of a higher priority are claimed first; 0 is the default."""
+
 FINAL = frozenset({JobStatus.COMPLETED, JobStatus.INCOMPLETE, JobStatus.FAILED, JobStatus.CANCELLED})
 
 
