@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Mapping
+from typing import Any
 
 from domain.errors import InvalidRequest
 
@@ -65,12 +66,15 @@ class Spend:
         )
 
 
+NO_COST = Spend()
+
+
 def parse_budget(value: object) -> Budget:
     """A budget from JSON (None or an object of positive numbers). Raises InvalidRequest naming the field."""
     if value is None:
         return Budget()
     if not isinstance(value, Mapping):
-        raise InvalidRequest("budget must be an object such as {\"tokens\": 20000}", param="budget")
+        raise InvalidRequest('budget must be an object such as {"tokens": 20000}', param="budget")
     known = {field.name for field in fields(Budget)}
     unknown = sorted(set(map(str, value)) - known)
     if unknown:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, Callable
+from typing import Any
 
 from domain.events import Event
 from domain.moves import Failed, Sampled, Scored
-from domain.recipe import SPECS
 from domain.problem import TextPart
+from domain.recipe import SPECS
 
 Decoder = Callable[[Any], Any]
 

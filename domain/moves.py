@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from domain.budget import Spend
+from domain.budget import NO_COST, Spend
 
 STEP_SEPARATOR = "\n\n"
 """Steps of a solution are separated by a blank line (the format that public step verifiers were trained on)."""
@@ -57,6 +57,8 @@ class FinishReason(StrEnum):
     """A stop string was reached (it is not part of the text): the solution may be continued."""
     LENGTH = "length"
     """The token limit was reached: truncated, never a finished solution."""
+    ABORTED = "aborted"
+    """We aborted the call; what it had generated until then is charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class FailureKind(StrEnum):
     """The engine or verifier failed, also after our own retries."""
     INVALID = "invalid"
     """The engine refused the request (for example a prompt longer than its context)."""
+    ABORTED = "aborted"
+    """The search stopped before the call ended; its cost until then is charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class Failed:
     move_id: str
     kind: FailureKind
     message: str
-    cost: Spend = Spend()
+    cost: Spend = NO_COST
 
 
 Outcome: TypeAlias = Sampled | Scored | Failed

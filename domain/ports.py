@@ -5,8 +5,9 @@ Only plain frozen values cross these lines. Errors: engines raise `EngineError`,
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Iterable, Protocol, Sequence
+from typing import Protocol
 
 from domain.budget import Budget, Spend
 from domain.events import Event
@@ -16,7 +17,6 @@ from domain.moves import Answer, FinishReason
 from domain.problem import Problem
 from domain.recipe import StrategySpec
 from domain.verdict import StopReason, Verdict
-
 
 # ------------------------------------------------------------------------------------------------ engines
 
@@ -85,7 +85,10 @@ class Policy(Protocol):
         ...
 
     def abort(self, keys: Iterable[str]) -> None:
-        """Stop these calls in the engine; their awaiters get EngineError. Unknown keys are ignored."""
+        """Stop these calls in the engine; their awaiters get what there is, with `FinishReason.ABORTED` and its cost.
+
+        Unknown keys are ignored.
+        """
         ...
 
 

@@ -6,8 +6,9 @@ A spec says *how* to search; the budget says how far. Each strategy in `search/`
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Mapping, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from domain.errors import InvalidRequest
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Mapping, TypeAlias
+from typing import TypeAlias
 
 from domain.errors import ConfigurationError
 

@@ -1,0 +1,165 @@
+"""Many searches on one asyncio loop: claim while there is room, renew the leases, end or give back on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domain.errors import LeaseLost, TraceMismatch, Unavailable
+from domain.ids import JobId
+from domain.ports import Claim, JobStore, Progress
+from domain.verdict import StopReason
+from orchestrator.engines import Engines
+from orchestrator.journal import Journal
+from orchestrator.run import Run, fail
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+"""How often queued and lease-expired jobs are looked for without a doorbell: Redis may be flushed at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    run: Run
+    fence: int
+    task: asyncio.Task[None]
+
+
+class Host:
+    """The orchestrator process's heart. `serve` runs until `drain`."""
+
+    def __init__(
+        self, store: JobStore, progress: Progress, engines: Engines, *, worker: str, max_jobs: int, lease_s: float
+    ) -> None:
+        self._store, self._engines, self._worker = store, engines, worker
+        self._max_jobs, self._lease_s = max_jobs, lease_s
+        self._journal = Journal(store, progress, self._lost)
+        self._held: dict[JobId, _Held] = {}
+        self._bell, self._renewal = asyncio.Event(), asyncio.Event()
+        self._draining = False
+        self._failing: set[asyncio.Task[None]] = set()
+
+    @property
+    def running(self) -> int:
+        return len(self._held)
+
+    def ring(self, jobs: Iterable[str]) -> None:
+        """There may be work. A ring for a job that runs here means that its user wants something of it (to cancel)."""
+        self._bell.set()
+        if any(job in self._held for job in jobs):
+            self._renewal.set()
+
+    async def serve(self) -> None:
+        """Claim and run jobs until `drain`; then give back what has not ended, with all that was found so far."""
+        keepers = [asyncio.create_task(self._journal.serve()), asyncio.create_task(self._renew_leases())]
+        try:
+            await self._claim_jobs()
+            await self._release_all()
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+
+    def drain(self) -> None:
+        """Make `serve` stop claiming, release and return."""
+        self._draining = True
+        self._bell.set()
+
+    async def _claim_jobs(self) -> None:
+        while not self._draining:
+            self._bell.clear()
+            if not await self._claim():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._bell.wait(), POLL_S)
+
+    async def _claim(self) -> bool:
+        room = self._max_jobs - len(self._held)
+        if room <= 0:
+            return False
+        try:
+            claims = await self._store.claim(self._worker, room, self._lease_s)
+        except Unavailable as error:
+            log.warning("can't claim: %s", error.message)
+            return False
+        for claim in claims:
+            self._begin(claim)
+        return bool(claims)
+
+    def _begin(self, claim: Claim) -> None:
+        earlier = self._held.get(claim.job)
+        if earlier is not None:
+            self._lost(claim.job, earlier.fence)
+        job_log = self._journal.open(claim)
+        try:
+            run = Run(claim, self._worker, self._engines, job_log)
+        except TraceMismatch as error:
+            log.error("job %s can't be resumed: %s", claim.job, error.message)
+            self._failing.add(task := asyncio.create_task(fail(job_log, claim, error.message)))
+            task.add_done_callback(self._failing.discard)
+            return
+        self._held[claim.job] = _Held(run, claim.fence, asyncio.create_task(self._run(run, claim)))
+
+    async def _run(self, run: Run, claim: Claim) -> None:
+        try:
+            await run.run()
+        except LeaseLost:
+            log.warning("job %s: its lease was lost, abandoned", claim.job)
+        except Exception:
+            log.exception("job %s: the search failed by a defect of ours", claim.job)
+            with contextlib.suppress(LeaseLost):
+                await run.fail("The search failed by a defect of ours, which is now in our log.")
+        finally:
+            run.abandon()
+            held = self._held.get(claim.job)
+            if held is not None and held.run is run:
+                del self._held[claim.job]
+            self._bell.set()
+
+    async def _renew_leases(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._renewal.wait(), self._lease_s / 3)
+            self._renewal.clear()
+            if self._held:
+                await self._renew()
+
+    async def _renew(self) -> None:
+        claims = [(job, held.fence) for job, held in self._held.items()]
+        try:
+            renewal = await self._store.renew(self._worker, claims, self._lease_s)
+        except Unavailable as error:
+            log.warning("can't renew leases: %s", error.message)
+            return
+        for job, fence in claims:
+            if job not in renewal.held:
+                self._lost(job, fence)
+            elif job in renewal.cancelled and job in self._held:
+                self._held[job].run.stop(StopReason.CANCELLED)
+
+    def _lost(self, job: JobId, fence: int) -> None:
+        """Stop working on a job that this worker no longer holds. A job that has ended just now is not held either."""
+        held = self._held.get(job)
+        if held is None or held.fence != fence or held.run.ending:
+            return
+        del self._held[job]
+        held.run.abandon()
+        held.task.cancel()
+
+    async def _release_all(self) -> None:
+        """Let those that are at their end end; stop the others, write their events, and only then release them."""
+        held = dict(self._held)
+        stopped = {job: one for job, one in held.items() if not one.run.ending}
+        for one in stopped.values():
+            one.task.cancel()
+        await asyncio.gather(*(one.task for one in held.values()), *self._failing, return_exceptions=True)
+        for one in stopped.values():
+            one.run.release()
+        await self._journal.flush()
+        claims = [(job, one.fence) for job, one in stopped.items()]
+        if claims:
+            await self._store.release(self._worker, claims)
+        log.info("drained: %d jobs given back", len(claims))

@@ -1,0 +1,19 @@
+"""Which strategy searches for which spec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.recipe import BestOfN, SelfConsistency, StrategySpec
+from search.best_of_n import BestOfNStrategy
+from search.self_consistency import SelfConsistencyStrategy
+from search.strategy import Strategy
+
+STRATEGIES: dict[type[StrategySpec], Strategy[Any, Any]] = {
+    SelfConsistency: SelfConsistencyStrategy(),
+    BestOfN: BestOfNStrategy(),
+}
+
+
+def strategy_for(spec: StrategySpec) -> Strategy[Any, Any]:
+    return STRATEGIES[type(spec)]
