@@ -1,0 +1,69 @@
+"""Which database errors are nobody's defect, and the one line that says what to do about them.
+
+Law: the line has no values and no password. The driver's own errors do have them (`Failing row contains …`), so they
+never leave `storage`: what is a defect of ours becomes StatementRefused, which names the broken constraint.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from domain.errors import InvalidRequest, Unavailable
+
+_UNREACHABLE = "the database can't be reached: check that Postgres runs and that DELIBERATE_DATABASE_URL is right"
+_BY_STATE = {
+    "28P01": "the database refused the user or password: check DELIBERATE_DATABASE_URL",
+    "28000": "the database refused the user: check DELIBERATE_DATABASE_URL and Postgres' pg_hba.conf",
+    "3D000": "the database named in DELIBERATE_DATABASE_URL does not exist: create it",
+    "42P01": "the database has no tables of ours yet: run `python -m storage.migrate`",
+    "42703": "the database's tables are older than this program: run `python -m storage.migrate`",
+    "53100": "the database's disk is full: free some space, then try again",
+    "53200": "the database is out of memory: try again later",
+    "53300": "the database has no free connection: raise max_connections or run fewer processes",
+    "57014": "the database took too long and the statement was stopped: try again later",
+    "57P01": "the database is shutting down or restarting: try again in some seconds",
+    "57P02": "the database is restarting after a crash: try again in some seconds",
+    "57P03": "the database is starting up: try again in some seconds",
+    "40P01": "the database chose this transaction to end a deadlock: try again",
+    "40001": "the database could not serialise this transaction: try again",
+    "25006": "the database is read-only (a standby?): point DELIBERATE_DATABASE_URL at the primary",
+}
+_PASSWORD_HINT = "password authentication failed"
+
+
+class StatementRefused(Exception):
+    """Postgres refused a statement: a defect of this program, or a row that breaks a law of the tables."""
+
+
+def translated(error: SQLAlchemyError) -> Exception:
+    """The error that callers see instead of `error`."""
+    if isinstance(error, PoolTimeout):
+        return Unavailable("all database connections of this process are busy: try again in some seconds")
+    if not isinstance(error, DBAPIError):
+        return error
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _BY_STATE:
+        return Unavailable(_BY_STATE[state])
+    if state in ("22021", "22P05"):
+        return InvalidRequest("the text holds characters that can't be stored: remove them")
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        return Unavailable(_unreachable(str(error.orig)))
+    return _refused(error, state)
+
+
+def _refused(error: DBAPIError, state: str | None) -> StatementRefused:
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    name = type(error.orig).__name__
+    return StatementRefused(f"{name} ({state or 'no SQLSTATE'})" + (f", constraint {constraint}" if constraint else ""))
+
+
+def _unreachable(reason: str) -> str:
+    # A refused connection has no SQLSTATE in libpq, only its text.
+    if _PASSWORD_HINT in reason:
+        return _BY_STATE["28P01"]
+    if "does not exist" in reason and "database" in reason:
+        return _BY_STATE["3D000"]
+    if "starting up" in reason:
+        return _BY_STATE["57P03"]
+    return _UNREACHABLE

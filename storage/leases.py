@@ -1,0 +1,121 @@
+"""Claim, heartbeat, commit, release: the orchestrator's view of Postgres (`domain.ports.JobStore`).
+
+Laws: leases run on the database's clock; every claim raises the fence by one; whoever writes names its fence, and a
+write under an older fence changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+
+from domain import job as transitions
+from domain.ids import JobId
+from domain.job import JobStatus
+from domain.ports import Claim, JobWrite, Renewal
+from storage.commits import commit_writes
+from storage.database import Database
+from storage.unreadable import read_or_end
+
+# Two partial indexes give the first rows of each kind; `statement_timestamp()` is stable and can be looked up in one.
+_CLAIM = text(
+    """
+    WITH waiting AS (
+        SELECT id, priority, created_at FROM jobs WHERE status = 'queued'
+        ORDER BY priority DESC, created_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), expired AS (
+        SELECT id, priority, created_at FROM jobs
+        WHERE status = 'in_progress' AND lease_expires_at < statement_timestamp()
+        ORDER BY lease_expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        SELECT id FROM (SELECT * FROM waiting UNION ALL SELECT * FROM expired) AS free
+        ORDER BY priority DESC, created_at, id LIMIT :limit
+    )
+    UPDATE jobs SET status = :status, fence = fence + 1, lease_owner = :worker,
+        lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s),
+        started_at = coalesce(started_at, clock_timestamp())
+    FROM taken
+    WHERE jobs.id = taken.id
+    RETURNING jobs.id, jobs.fence, jobs.priority, jobs.created_at,
+        extract(epoch FROM clock_timestamp() - jobs.started_at)::float8 AS started_s
+    """
+)
+_HELD = """
+    SELECT jobs.id FROM jobs
+    JOIN unnest(CAST(:ids AS text[]), CAST(:fences AS bigint[])) AS mine (id, fence)
+        ON jobs.id = mine.id AND jobs.fence = mine.fence
+    WHERE jobs.status = 'in_progress' AND jobs.lease_owner = :worker
+    ORDER BY jobs.id FOR UPDATE OF jobs
+    """
+_RENEW = text(
+    f"""
+    WITH held AS ({_HELD})
+    UPDATE jobs SET lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s)
+    FROM held WHERE jobs.id = held.id
+    RETURNING jobs.id, jobs.cancel_requested_at IS NOT NULL AS cancelled
+    """
+)
+_RELEASE = text(
+    f"""
+    WITH held AS ({_HELD}), released AS (
+        UPDATE jobs SET status = :status, lease_owner = NULL, lease_expires_at = NULL, queued_at = clock_timestamp()
+        FROM held WHERE jobs.id = held.id RETURNING jobs.id
+    ), posted AS (INSERT INTO outbox (topic, key) SELECT 'job.queued', id FROM released)
+    SELECT pg_notify('deliberate_outbox', '')
+    """
+)
+
+
+class PostgresJobStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, worker: str, limit: int, lease_s: float) -> tuple[Claim, ...]:
+        """Take up to `limit` queued or lease-expired jobs, highest priority and oldest first.
+
+        A job whose stored events this program can't read is ended as failed, so that it can't be claimed for ever.
+        """
+        status = transitions.claim(JobStatus.QUEUED).value
+        values = {"worker": worker, "limit": limit, "lease_s": lease_s, "status": status}
+        async with self._database.transaction() as connection:
+            rows = list(await connection.execute(_CLAIM, values))
+            rows.sort(key=lambda row: (-row.priority, row.created_at, row.id))
+            traces = await read_or_end(connection, [row.id for row in rows])
+        return tuple(
+            Claim(JobId(row.id), row.fence, traces[row.id], max(0.0, row.started_s)) for row in rows if row.id in traces
+        )
+
+    async def renew(self, worker: str, claims: Sequence[tuple[JobId, int]], lease_s: float) -> Renewal:
+        """Extend the leases that still hold, also one that ran out and that nobody took."""
+        if not claims:
+            return Renewal(frozenset(), frozenset())
+        async with self._database.transaction() as connection:
+            rows = list(await connection.execute(_RENEW, {"lease_s": lease_s, **_mine(worker, claims)}))
+        return Renewal(
+            held=frozenset(JobId(row.id) for row in rows),
+            cancelled=frozenset(JobId(row.id) for row in rows if row.cancelled),
+        )
+
+    async def commit(self, writes: Sequence[JobWrite]) -> frozenset[JobId]:
+        """Store all writes whose fence still holds, in one transaction; gives the jobs whose lease was lost.
+
+        Safe to repeat after any error. Raises Unavailable; then nothing, or everything, was stored.
+        """
+        if not writes:
+            return frozenset()
+        async with self._database.transaction() as connection:
+            return await commit_writes(connection, writes)
+
+    async def release(self, worker: str, claims: Sequence[tuple[JobId, int]]) -> None:
+        """Back to the queue; claims that are no longer held are left alone."""
+        if not claims:
+            return
+        async with self._database.transaction() as connection:
+            status = transitions.release(JobStatus.IN_PROGRESS).value
+            await connection.execute(_RELEASE, {"status": status, **_mine(worker, claims)})
+
+
+def _mine(worker: str, claims: Sequence[tuple[JobId, int]]) -> dict[str, Any]:
+    return {"worker": worker, "ids": [job for job, _ in claims], "fences": [fence for _, fence in claims]}

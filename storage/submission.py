@@ -1,0 +1,91 @@
+"""Submitting: job, event 0, idempotency key and outbox row in one transaction. Submitted twice, it is one job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.codec import encode
+from domain.errors import InvalidRequest
+from domain.events import JobSubmitted
+from domain.ids import JobId, is_id
+from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from domain.ports import NewJob
+from storage.idempotency import take_key
+from storage.outbox import QUEUED, post
+from storage.tables import events, jobs
+
+MAX_SEED = 2**63 - 1
+MAX_URL_CHARS = 2048
+MAX_KEY_CHARS = 255
+
+
+async def submit(connection: AsyncConnection, job: NewJob) -> tuple[JobId, bool]:
+    """The id of the stored job, and whether an earlier request had stored it. Raises InvalidRequest for what does not
+    fit the tables, and IdempotencyConflict."""
+    _check(job)
+    if job.idempotency_key is not None:
+        earlier = await take_key(connection, job)
+        if earlier is not None:
+            return earlier, True
+    stored = await connection.execute(
+        insert_or_skip(jobs).values(_row(job)).on_conflict_do_nothing().returning(jobs.c.id)
+    )
+    if stored.first() is None:
+        return job.id, True  # the caller repeats a submit whose commit succeeded and yet reported an error
+    await connection.execute(insert(events).values(job_id=job.id, seq=0, body=encode(_first_event(job))))
+    await post(connection, QUEUED, [job.id])
+    return job.id, False
+
+
+def _first_event(job: NewJob) -> JobSubmitted:
+    return JobSubmitted(job.problem, job.strategy, job.budget, job.confidence, job.seed)
+
+
+def _row(job: NewJob) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "tenant_id": job.tenant,
+        "problem": encode(job.problem),
+        "strategy": encode(job.strategy),
+        "budget_tokens": job.budget.tokens,
+        "budget_flops": job.budget.flops,
+        "budget_rollouts": job.budget.rollouts,
+        "budget_seconds": job.budget.seconds,
+        "confidence_target": job.confidence,
+        "seed": job.seed,
+        "priority": job.priority,
+        "metadata": dict(job.metadata),
+        "webhook_url": job.webhook_url,
+    }
+
+
+def _check(job: NewJob) -> None:
+    """What a column can't hold is the caller's mistake and must not become a database error."""
+    if not is_id("job", job.id):
+        raise ValueError("a job's id is made by make_id('job', …)")
+    if not 0 <= job.seed <= MAX_SEED:
+        raise InvalidRequest(f"seed must be from 0 to {MAX_SEED}", param="seed")
+    if not LOWEST_PRIORITY <= job.priority <= HIGHEST_PRIORITY:
+        raise InvalidRequest(f"priority must be from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}", param="priority")
+    if job.confidence is not None and not 0 <= job.confidence <= 1:
+        raise InvalidRequest("confidence must be from 0 to 1", param="confidence")
+    _check_text(job.webhook_url, MAX_URL_CHARS, "webhook_url")
+    _check_text(job.idempotency_key, MAX_KEY_CHARS, "Idempotency-Key")
+
+
+def _check_text(value: str | None, limit: int, param: str) -> None:
+    if value is None:
+        return
+    if len(value) > limit:
+        raise InvalidRequest(f"{param} has {len(value)} characters; the limit is {limit}", param=param)
+    if not _storable(value):
+        raise InvalidRequest(f"{param} holds characters that can't be stored: remove them", param=param)
+
+
+def _storable(value: str) -> bool:
+    """Postgres' text holds all of Unicode but NUL, and no lone surrogates."""
+    return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
