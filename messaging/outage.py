@@ -6,9 +6,13 @@ import logging
 import time
 import traceback
 
+from domain.errors import Unavailable
+
 
 def describe(error: BaseException) -> str:
-    """Type and place of an error. Its text is left out: drivers put parameters, so prompts and keys, into theirs."""
+    """Our own sentence for what is away; else type and place. Drivers put parameters, so prompts, into their texts."""
+    if isinstance(error, Unavailable):
+        return error.message
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"

@@ -141,10 +141,14 @@ class Watcher:
                 for news in self._watched.get(job_id, ()):
                     news.arrived()
 
+    def wake_all(self) -> None:
+        """Whoever waits looks once more."""
+        for watchers in self._watched.values():
+            for news in watchers:
+                news.arrived()
+
     def _set_connected(self, connected: bool) -> None:
-        """Whoever waits looks once more: news may have been lost, and the time to poll is another now."""
         if connected != self.connected:
             self.connected = connected
-            for watchers in self._watched.values():
-                for news in watchers:
-                    news.arrived()
+            # News may have been lost, and the time to poll is another now.
+            self.wake_all()

@@ -1,0 +1,66 @@
+"""The API process: stores jobs and shows them. It holds no engine, and it never waits for Redis to accept a job.
+
+uvicorn api.app:create_app --factory
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+
+from api import logs, problems
+from api.bootstrap import bootstrap
+from api.documented import add_components
+from api.drain import on_shutdown_signal
+from api.edge import Edge
+from api.limits import BodyLimit
+from api.routes import deliveries, health, jobs, strategies
+from api.services import Services, compose
+from domain.settings import Settings, from_environment
+
+FIRST_TRY_S = 3.0
+"""Requests are taken after the bootstrap or after this time, whichever comes first."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Raises ConfigurationError."""
+    settings = from_environment(os.environ) if settings is None else settings
+    logs.configure(settings.log_level)
+    services = compose(settings)
+    app = DeliberateAPI(
+        title="Deliberate", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan
+    )
+    app.state.services = services
+    for module in (jobs, strategies, deliveries, health):
+        app.include_router(module.router)
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Edge, metrics=services.metrics)
+    return app
+
+
+class DeliberateAPI(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = add_components(super().openapi())
+        return self.openapi_schema
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    services.watcher.start()
+    starting = asyncio.create_task(bootstrap(services), name="bootstrap")
+    await asyncio.wait({starting}, timeout=FIRST_TRY_S)
+    try:
+        with on_shutdown_signal(services.drain):
+            yield
+    finally:
+        starting.cancel()
+        await asyncio.wait({starting})
+        await services.close()

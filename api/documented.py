@@ -1,0 +1,66 @@
+"""What /openapi.json says about errors and headers, so that routes say it in one word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.schemas import Problem, Submission
+
+_TEXTS = {
+    400: "The body is not a JSON object.",
+    401: "No valid API key.",
+    404: "No such object of this tenant.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+    422: "A member or parameter is wrong; `error.param` names it.",
+    503: "The database can't be reached; try again later.",
+}
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Entries for `responses=`; 401 and 503 can always happen."""
+    schema = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
+    return {
+        status: {"description": _TEXTS[status], "content": {"application/problem+json": schema}}
+        for status in (401, *statuses, 503)
+    }
+
+
+SUBMISSION: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{Submission.__name__}"}}},
+    },
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "maxLength": 257},
+            "description": "The same key and body give the same job; the same key with another body is refused (422).",
+        }
+    ],
+}
+
+WAIT: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "examples": ["wait=30"]},
+            "description": "`wait=N`: answer when the job has ended, at the latest after N (at most 60) seconds.",
+        }
+    ]
+}
+
+
+def add_components(document: dict[str, Any]) -> dict[str, Any]:
+    """The models that no route names as its own request or response."""
+    components = document.setdefault("components", {}).setdefault("schemas", {})
+    for model in (Problem, Submission):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        for name, inner in schema.pop("$defs", {}).items():
+            components.setdefault(name, inner)
+        components[model.__name__] = schema
+    return document

@@ -1,0 +1,118 @@
+"""Errors as callers see them: RFC 9457 members, and beside them the `error` member that OpenAI's clients read.
+
+Bad input never makes a 5xx, and no message repeats more of the input than the name or a short value at fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.json_response import Json
+from domain.errors import DeliberateError, IdempotencyConflict, InvalidRequest, NotFound, Unavailable
+
+LONGEST_MESSAGE = 500
+RETRY_AFTER_S = "2"
+
+_STATUS: tuple[tuple[type[DeliberateError], int], ...] = (
+    (InvalidRequest, 422),
+    (IdempotencyConflict, 422),
+    (NotFound, 404),
+    (Unavailable, 503),
+)
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+_TYPES = {401: "authentication_error", 404: "not_found_error", 503: "service_unavailable_error"}
+
+
+class HttpProblem(Exception):
+    """A refusal that only exists at the HTTP surface."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.headers = dict(headers or {})
+
+
+def problem_response(problem: HttpProblem, request_id: str | None) -> Json:
+    message = _short(problem.message)
+    kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
+    body: dict[str, Any] = {
+        "type": f"urn:deliberate:error:{problem.code}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": message,
+        "request_id": request_id,
+        "error": {"message": message, "type": kind, "param": problem.param, "code": problem.code},
+    }
+    return Json(body, problem.status, headers=problem.headers, media_type="application/problem+json")
+
+
+def not_ours(status: int = 500) -> HttpProblem:
+    """The answer to a defect: nothing of it is shown; the log has its place under the request id."""
+    return HttpProblem(status, "server_error", "The server failed on this request; its request_id is in our log.")
+
+
+def install(app: FastAPI) -> None:
+    """Every error that a route raises becomes a problem."""
+
+    async def answer(request: Request, error: Exception) -> Json:
+        return problem_response(_problem_of(error), getattr(request.state, "request_id", None))
+
+    for kind in (HttpProblem, DeliberateError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+
+
+def _problem_of(error: Exception) -> HttpProblem:
+    match error:
+        case HttpProblem():
+            return error
+        case DeliberateError():
+            return _of_domain(error)
+        case RequestValidationError():
+            return _of_validation(error)
+        case HTTPException():
+            return _of_http(error)
+    return not_ours()
+
+
+def _of_domain(error: DeliberateError) -> HttpProblem:
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), None)
+    if status is None:
+        return not_ours()
+    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else {}
+    return HttpProblem(status, error.code, error.message, param=error.param, headers=headers)
+
+
+def _of_validation(error: RequestValidationError) -> HttpProblem:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    return HttpProblem(422, InvalidRequest.code, f"{name}: {first['msg']}", param=name)
+
+
+def _of_http(error: HTTPException) -> HttpProblem:
+    code = _CODES.get(error.status_code, "invalid_request")
+    message = {
+        404: "There is nothing at this address: see /openapi.json for the routes.",
+        405: "This address does not take this method: see the Allow header.",
+    }.get(error.status_code, HTTPStatus(error.status_code).phrase)
+    return HttpProblem(error.status_code, code, message, headers=error.headers)
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"

@@ -1,0 +1,201 @@
+"""The shapes of the native API, for /openapi.json and for the tests that hold real answers against them.
+
+Handlers build their answers in `api.views` without these models: checking our own output on every request costs more
+than the rest of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+
+Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class TextPart(Shape):
+    type: Literal["text", "input_text"]
+    text: str
+
+
+class Budget(Shape):
+    """Ceilings; a member that is null or left out is not limited."""
+
+    tokens: int | None = Field(None, description="Generated plus verified tokens.")
+    flops: float | None = Field(None, description="2 × parameters × tokens processed.")
+    rollouts: int | None = Field(None, description="Policy calls that sample text.")
+    seconds: float | None = Field(None, description="Wall-clock since the job was first claimed.")
+
+
+class StrategyChoice(BaseModel):
+    """A strategy's name and those of its parameters that differ from the defaults (see /v1/reasoning/strategies)."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+
+
+class Submission(Shape):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"problem": "What is 17 * 23?", "strategy": "self_consistency", "budget": {"tokens": 20000}}]
+        },
+    )
+    problem: str | list[TextPart] = Field(description="The problem's text, or a list of text parts.")
+    strategy: str | StrategyChoice | None = Field(None, description="A name, or an object with a name.")
+    budget: Budget | None = None
+    confidence: float | None = Field(None, ge=0, le=1, description="Stop when the answer is this certain.")
+    webhook_url: str | None = Field(None, max_length=2048, description="Absolute http or https URL.")
+    metadata: dict[str, str] | None = Field(None, description="At most 16 pairs of strings.")
+    seed: int | None = Field(None, ge=0, le=2**63 - 1, description="Left out: one is drawn.")
+    priority: int | None = Field(None, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)
+
+
+class Usage(Shape):
+    generated_tokens: int
+    verified_tokens: int
+    flops: float
+    rollouts: int
+    verifier_calls: int
+    seconds: float = Field(description="Wall-clock since the first claim.")
+    queue_seconds: float = Field(description="From creation to the first claim.")
+
+
+class Candidate(Shape):
+    answer: str
+    votes: int
+    weight: float
+
+
+class JobFault(Shape):
+    code: str
+    message: str
+
+
+class Job(Shape):
+    id: str = Field(pattern="^job_")
+    object: Literal["reasoning.job"]
+    status: Status
+    answer: str | None
+    confidence: float | None = Field(description="How sure the answer is, 0 to 1; null before there is a verdict.")
+    stop_reason: str | None
+    solution: str | None
+    why: str | None
+    candidates: list[Candidate]
+    error: JobFault | None
+    usage: Usage
+    strategy: dict[str, Any]
+    budget: Budget
+    confidence_target: float | None
+    seed: int
+    priority: int
+    metadata: dict[str, str]
+    webhook_url: str | None
+    cancel_requested: bool
+    queue_position: int | None = Field(description="0: next; null when not queued and in lists.")
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    status_url: str
+    result_url: str
+    trace_url: str
+    cancel_url: str
+
+
+class JobList(Shape):
+    object: Literal["list"]
+    data: list[Job]
+    has_more: bool
+    last_id: str | None = Field(description="Pass it as `after` for the next page.")
+
+
+class TraceEvent(BaseModel):
+    """One event; the members beside these depend on its type."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    seq: int
+    at: float
+    type: str
+
+
+class TracePage(Shape):
+    object: Literal["list"]
+    data: list[TraceEvent]
+    has_more: bool
+    next_after: int = Field(description="Pass it as `after` for what comes next.")
+
+
+class StrategyParameter(Shape):
+    """In the words of JSON Schema."""
+
+    type: Literal["integer", "number", "string"]
+    default: int | float | str
+    minimum: float | None = None
+    maximum: float | None = None
+    enum: list[str] | None = None
+
+
+class Strategy(Shape):
+    name: str
+    default: bool
+    description: str
+    parameters: dict[str, StrategyParameter]
+
+
+class StrategyList(Shape):
+    object: Literal["list"]
+    data: list[Strategy]
+
+
+class WebhookSecret(Shape):
+    object: Literal["webhook.secret"]
+    secret: str = Field(pattern="^whsec_")
+
+
+class Delivery(Shape):
+    id: str = Field(pattern="^whd_")
+    object: Literal["webhook.delivery"]
+    job_id: str
+    url: str
+    status: Literal["pending", "delivered", "dead"]
+    attempts: int
+    next_attempt_at: float | None
+    last_status_code: int | None
+    last_error: str | None
+    created_at: float
+    delivered_at: float | None
+
+
+class DeliveryList(Shape):
+    object: Literal["list"]
+    data: list[Delivery]
+
+
+class Replay(Shape):
+    id: str
+    object: Literal["webhook.delivery"]
+    status: Literal["pending"]
+
+
+class ErrorMember(Shape):
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class Problem(Shape):
+    """RFC 9457, and the `error` member of OpenAI's API."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str | None
+    error: ErrorMember

@@ -1,0 +1,76 @@
+"""The composition root of the API: everything that a request handler may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from api.metrics import Metrics
+from api.security import Authenticator
+from domain.errors import ConfigurationError
+from domain.settings import Settings
+from messaging.presence import Presence
+from messaging.progress import Watcher
+from storage.database import Database
+from storage.deliveries import Deliveries
+from storage.jobs import Jobs
+from storage.keys import Keys
+from storage.traces import Traces
+
+
+@dataclass
+class Services:
+    settings: Settings
+    database: Database
+    jobs: Jobs
+    traces: Traces
+    keys: Keys
+    deliveries: Deliveries
+    watcher: Watcher
+    presence: Presence
+    authenticator: Authenticator
+    metrics: Metrics = field(default_factory=Metrics)
+    bootstrapped: bool = False
+    """The default tenant and the bootstrap keys are stored."""
+    draining: bool = False
+    """The process is about to end: whoever waits gets an answer now."""
+
+    def drain(self) -> None:
+        self.draining = True
+        self.watcher.wake_all()
+
+    async def close(self) -> None:
+        await self.watcher.close()
+        await self.presence.close()
+        await self.database.close()
+
+
+def compose(settings: Settings) -> Services:
+    """Connects to nothing yet. Raises ConfigurationError."""
+    database_url = _needed(settings.database_url, "DELIBERATE_DATABASE_URL")
+    redis_url = _needed(settings.redis_url, "DELIBERATE_REDIS_URL")
+    database = Database.open(database_url)
+    keys = Keys(database)
+    return Services(
+        settings=settings,
+        database=database,
+        jobs=Jobs(database),
+        traces=Traces(database),
+        keys=keys,
+        deliveries=Deliveries(database),
+        watcher=Watcher(redis_url),
+        presence=Presence(redis_url),
+        authenticator=Authenticator(keys),
+    )
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def _needed(url: str | None, variable: str) -> str:
+    if url is None:
+        raise ConfigurationError(f"{variable} is not set: run `deliberate up` for an embedded one, or set it")
+    return url

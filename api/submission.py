@@ -1,0 +1,144 @@
+"""From a request body to the job that is stored. Each member has one reader; each complaint names the member."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.budget import parse_budget
+from domain.errors import InvalidRequest
+from domain.ids import ENTROPY_BYTES, JobId, TenantId, make_id
+from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from domain.ports import NewJob
+from domain.problem import parse_problem
+from domain.recipe import parse_strategy
+from messaging.addresses import Networks, url_refusal
+
+MEMBERS = ("problem", "strategy", "budget", "confidence", "webhook_url", "metadata", "seed", "priority")
+LARGEST_SEED = 2**63 - 1
+MOST_METADATA = 16
+LONGEST_METADATA_KEY = 64
+LONGEST_METADATA_VALUE = 512
+
+_IDEMPOTENCY_KEY = re.compile(r'^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$')
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a submission is besides its body."""
+
+    tenant: TenantId
+    allowed: Networks
+    idempotency_key: str | None = None
+
+
+def parse_submission(body: Mapping[str, Any], envelope: Envelope) -> NewJob:
+    """Raises InvalidRequest."""
+    _refuse_unknown(body)
+    if "problem" not in body:
+        raise InvalidRequest("problem is missing: send the text of the problem", param="problem")
+    key = envelope.idempotency_key
+    return NewJob(
+        id=JobId(make_id("job", time.time_ns() // 1_000_000, secrets.token_bytes(ENTROPY_BYTES))),
+        tenant=envelope.tenant,
+        problem=parse_problem(body["problem"]),
+        strategy=parse_strategy(body.get("strategy")),
+        budget=parse_budget(body.get("budget")),
+        confidence=_confidence(body.get("confidence")),
+        seed=_seed(body.get("seed")),
+        priority=_priority(body.get("priority")),
+        webhook_url=_webhook_url(body.get("webhook_url"), envelope.allowed),
+        metadata=_metadata(body.get("metadata")),
+        idempotency_key=key,
+        request_hash=None if key is None else request_hash(body),
+    )
+
+
+def parse_idempotency_key(header: str | None) -> str | None:
+    """The key of the header, bare or quoted (draft-ietf-httpapi-idempotency-key-header). Raises InvalidRequest."""
+    if header is None:
+        return None
+    match = _IDEMPOTENCY_KEY.match(header.strip())
+    if match is None:
+        raise InvalidRequest(
+            "Idempotency-Key must be 1 to 255 printable ASCII characters, bare or in double quotes",
+            param="Idempotency-Key",
+        )
+    return match[1] or match[2]
+
+
+def request_hash(body: Mapping[str, Any]) -> str:
+    """Equal for bodies that mean the same, however they are written."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _refuse_unknown(body: Mapping[str, Any]) -> None:
+    for name in body:
+        if name not in MEMBERS:
+            raise InvalidRequest(f"unknown member {name[:64]!r}: use {', '.join(MEMBERS)}", param=name[:64])
+
+
+def _confidence(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidRequest("confidence must be a number from 0 to 1", param="confidence")
+    return float(value)
+
+
+def _seed(value: object) -> int:
+    if value is None:
+        return secrets.randbits(63)
+    return _whole("seed", value, 0, LARGEST_SEED)
+
+
+def _priority(value: object) -> int:
+    return 0 if value is None else _whole("priority", value, LOWEST_PRIORITY, HIGHEST_PRIORITY)
+
+
+def _whole(name: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidRequest(f"{name} must be a whole number from {low} to {high}", param=name)
+    return value
+
+
+def _webhook_url(value: object, allowed: Networks) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidRequest("webhook_url must be a string", param="webhook_url")
+    refusal = url_refusal(value, allowed)
+    if refusal is not None:
+        raise InvalidRequest(f"webhook_url {refusal}", param="webhook_url")
+    return value
+
+
+def _metadata(value: object) -> tuple[tuple[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, dict):
+        raise InvalidRequest("metadata must be an object of strings", param="metadata")
+    if len(value) > MOST_METADATA:
+        raise InvalidRequest(f"metadata must have at most {MOST_METADATA} members", param="metadata")
+    return tuple((_metadata_key(key), _metadata_value(key, item)) for key, item in value.items())
+
+
+def _metadata_key(key: str) -> str:
+    if not 1 <= len(key) <= LONGEST_METADATA_KEY:
+        raise InvalidRequest(f"a metadata key must have 1 to {LONGEST_METADATA_KEY} characters", param="metadata")
+    return key
+
+
+def _metadata_value(key: str, value: object) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_METADATA_VALUE:
+        raise InvalidRequest(
+            f"a metadata value must be a string of at most {LONGEST_METADATA_VALUE} characters",
+            param=f"metadata.{key}",
+        )
+    return value

@@ -1,0 +1,120 @@
+"""Stored records as JSON, in the shapes of `api.schemas`. Times are Unix seconds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, Field, fields
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request
+
+from domain.codec import encode
+from domain.job import FINAL
+from domain.recipe import DEFAULT_STRATEGY, Bounds, StrategySpec, spec_to_json
+from storage.deliveries import DeliveryRecord
+from storage.jobs import JobRecord
+from storage.traces import StoredEvent
+
+JOBS = "/v1/reasoning/jobs"
+
+_HOST = re.compile(r"^[A-Za-z0-9.\-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$")
+
+
+def origin(request: Request) -> str:
+    """Scheme and host as the caller wrote them; empty, so that URLs become relative, when they make no sense."""
+    host = request.headers.get("host", "")
+    return f"{request.url.scheme}://{host}" if _HOST.match(host) else ""
+
+
+def job_view(job: JobRecord, base: str, queue_position: int | None = None) -> dict[str, Any]:
+    verdict = job.verdict
+    url = f"{base}{JOBS}/{job.id}"
+    return {
+        "id": job.id,
+        "object": "reasoning.job",
+        "status": job.status.value,
+        "answer": verdict.answer if verdict else None,
+        "confidence": verdict.confidence if verdict else None,
+        "stop_reason": job.stop_reason.value if job.stop_reason else None,
+        "solution": verdict.solution if verdict else None,
+        "why": verdict.why if verdict else None,
+        "candidates": encode(verdict.candidates) if verdict else [],
+        "error": encode(job.error),
+        "usage": usage_view(job),
+        "strategy": spec_to_json(job.strategy),
+        "budget": encode(job.budget),
+        "confidence_target": job.confidence_target,
+        "seed": job.seed,
+        "priority": job.priority,
+        "metadata": dict(job.metadata),
+        "webhook_url": job.webhook_url,
+        "cancel_requested": job.cancel_requested,
+        "queue_position": queue_position,
+        "created_at": moment(job.created_at),
+        "started_at": moment(job.started_at),
+        "ended_at": moment(job.ended_at),
+        "status_url": url,
+        "result_url": f"{url}/result",
+        "trace_url": f"{url}/trace",
+        "cancel_url": f"{url}/cancel",
+    }
+
+
+def usage_view(job: JobRecord) -> dict[str, Any]:
+    return {
+        "generated_tokens": job.spend.generated_tokens,
+        "verified_tokens": job.spend.verified_tokens,
+        "flops": job.spend.flops,
+        "rollouts": job.spend.rollouts,
+        "verifier_calls": job.spend.verifier_calls,
+        "seconds": round(job.seconds, 3),
+        "queue_seconds": round(job.queue_seconds, 3),
+    }
+
+
+def event_view(stored: StoredEvent) -> dict[str, Any]:
+    return {"seq": stored.seq, "at": moment(stored.at), **encode(stored.event)}
+
+
+def delivery_view(delivery: DeliveryRecord) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "object": "webhook.delivery",
+        "job_id": delivery.job_id,
+        "url": delivery.url,
+        "status": delivery.state,
+        "attempts": delivery.attempts,
+        "next_attempt_at": moment(delivery.next_attempt_at),
+        "last_status_code": delivery.last_status_code,
+        "last_error": delivery.last_error,
+        "created_at": moment(delivery.created_at),
+        "delivered_at": moment(delivery.delivered_at),
+    }
+
+
+def strategy_view(spec: type[StrategySpec]) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "default": spec.name == DEFAULT_STRATEGY,
+        "description": " ".join((spec.__doc__ or "").split()),
+        "parameters": {item.name: _parameter(item) for item in fields(spec)},
+    }
+
+
+def is_final(job: JobRecord) -> bool:
+    return job.status in FINAL
+
+
+def moment(at: datetime | None) -> float | None:
+    return None if at is None else round(at.timestamp(), 3)
+
+
+def _parameter(item: Field[Any]) -> dict[str, Any]:
+    """A parameter as JSON Schema says it."""
+    default = None if item.default is MISSING else item.default
+    if "choices" in item.metadata:
+        return {"type": "string", "default": default, "enum": list(item.metadata["choices"])}
+    bounds: Bounds = item.metadata["bounds"]
+    kind = "integer" if isinstance(default, int) else "number"
+    return {"type": kind, "default": default, "minimum": bounds.low, "maximum": bounds.high}

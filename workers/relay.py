@@ -1,0 +1,29 @@
+"""Carries the outbox to Celery: whoever submitted, cancelled or finished a job wished to wake somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from messaging.doorbell import Doorbell
+from storage.outbox import CANCEL, QUEUED, WEBHOOK_DUE, Outbox, OutboxRow
+
+WAIT_S = 1.0
+"""Longest time that a posted row waits for us when its notification was missed."""
+BATCH = 500
+
+
+class Relay:
+    def __init__(self, outbox: Outbox, doorbell: Doorbell) -> None:
+        self._outbox = outbox
+        self._doorbell = doorbell
+
+    async def step(self) -> None:
+        """Publish what there is; when that was nothing, wait. Raises Unavailable."""
+        if await self._outbox.relay(self.publish, BATCH) == 0:
+            await self._outbox.wait(WAIT_S)
+
+    async def publish(self, rows: Sequence[OutboxRow]) -> None:
+        """Many rows, few messages. What was sent twice, because the second message failed, does no harm."""
+        await self._doorbell.ring(row.key for row in rows if row.topic in (QUEUED, CANCEL))
+        if any(row.topic == WEBHOOK_DUE for row in rows):
+            await self._doorbell.deliver()
