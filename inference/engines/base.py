@@ -1,0 +1,74 @@
+"""The synchronous core of every engine. Law: one thread drives it, and each added call comes back exactly once.
+
+A call comes back as its result or as a `CallFailure`: a failure is a value here and never a made-up result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from domain.budget import Spend
+from domain.errors import EngineError
+from domain.ports import Completion, ModelInfo, SampleRequest, ScoreRequest, StepScores
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailure:
+    """A call that gave nothing, and what it had cost until then."""
+
+    key: str
+    message: str
+    retryable: bool
+    cost: Spend = Spend()
+
+    def error(self) -> EngineError:
+        return EngineError(self.message, retryable=self.retryable)
+
+
+ABORTED = "the call was aborted"
+
+Request: TypeAlias = SampleRequest | ScoreRequest
+Result: TypeAlias = Completion | StepScores | CallFailure
+
+
+class Core(Protocol):
+    """What `inference.host.EngineHost` drives: a policy engine or a verifier."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    @property
+    def pending(self) -> int:
+        """Calls that were added and have not come back."""
+        ...
+
+    @property
+    def due_s(self) -> float:
+        """Seconds until `step` can do something; 0 means now. Hosts wait this long instead of spinning."""
+        ...
+
+    def add(self, request: SampleRequest | ScoreRequest) -> None:  # narrowed by `Engine` and `Scorer`
+        """Raises EngineError(retryable=False) when the call can never work, e.g. a prompt longer than the context."""
+        ...
+
+    def step(self) -> Sequence[Result]:
+        """Advance the batch a little; the calls that ended come back."""
+        ...
+
+    def abort(self, keys: Iterable[str]) -> None:
+        """Stop these calls: the next step frees their slots and gives them back as failures."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all calls, after `step` raised; none of them will come back."""
+        ...
+
+
+class Engine(Core, Protocol):
+    """A policy: takes `SampleRequest`, gives `Completion`."""
+
+
+class Scorer(Core, Protocol):
+    """A verifier: takes `ScoreRequest`, gives `StepScores`."""

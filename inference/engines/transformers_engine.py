@@ -1,0 +1,209 @@
+"""The policy engine on Hugging Face causal language models: one running batch that all jobs share.
+
+Law: a call's tokens depend on its own request only (up to float rounding), however the batch around it changes.
+Calls join as slots free up: newcomers are prefilled together, then merged into the running batch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from domain.errors import EngineError
+from domain.moves import FinishReason
+from domain.ports import Completion, ModelInfo, SampleRequest
+from inference.answers.extract import extract_answer
+from inference.engines.base import ABORTED, CallFailure
+from inference.engines.batch import Batch, merged
+from inference.engines.forward import Forward
+from inference.engines.rows import Row, new_row
+from inference.engines.sampling import SamplerRows, choose
+from inference.engines.texts import Pieces
+from inference.loading import Loaded, eos_ids
+from inference.prompts import sample_ids
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the running batch."""
+
+    rows: int = 64
+    tokens: int = 131_072
+    """Rows times the longest row's final length: bounds the memory of keys and values."""
+    prefill_tokens: int = 8_192
+    """Rows times the longest prompt of one prefill."""
+
+
+class TransformersEngine:
+    """Implements `inference.engines.base.Engine`."""
+
+    def __init__(self, loaded: Loaded, spec: str, limits: Limits | None = None) -> None:
+        self.info: ModelInfo = loaded.info
+        self._limits = limits or Limits()
+        self._tokenizer = loaded.tokenizer
+        self._pieces = Pieces(loaded.tokenizer)
+        self._device = loaded.device
+        self._eos = eos_ids(loaded, spec)
+        self._forward = Forward(loaded)
+        self._waiting: deque[Row] = deque()
+        self._batch: Batch | None = None
+        self._rows: dict[str, Row] = {}
+        self._done: list[Row] = []
+        self._steps_waited = 0
+        if not self._forward.mergeable:
+            logger.warning("this model's cache can't be merged: its calls run in waves, without refill")
+
+    @property
+    def pending(self) -> int:
+        return len(self._rows)
+
+    @property
+    def due_s(self) -> float:
+        return 0.0
+
+    def add(self, request: SampleRequest) -> None:
+        if request.key in self._rows:
+            raise EngineError("a call with this key is already running", retryable=False)
+        prompt = tuple(sample_ids(self._tokenizer, request.problem, request.prefix))
+        room = self.info.context_tokens - len(prompt)
+        if room < 1:
+            raise EngineError(
+                f"the prompt has {len(prompt)} tokens and the model's context is {self.info.context_tokens}",
+                retryable=False,
+            )
+        if request.max_tokens < 1 or not prompt:
+            raise EngineError("max_tokens must be at least 1 and the prompt must not be empty", retryable=False)
+        row = new_row(self._pieces, request, prompt, min(request.max_tokens, room))
+        self._rows[request.key] = row
+        self._waiting.append(row)
+
+    def abort(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            row = self._rows.get(key)
+            if row is not None and row.live:
+                row.aborted = True
+                self._done.append(row)
+
+    def reset(self) -> None:
+        self._waiting.clear()
+        self._rows.clear()
+        self._done.clear()
+        self._batch = None
+
+    @torch.inference_mode()
+    def step(self) -> Sequence[Completion | CallFailure]:
+        """Admit newcomers if there is room, then draw one token for every row of the batch."""
+        newcomers = self._admissible()
+        if newcomers:
+            self._admit(newcomers)
+        self._tidy()
+        if self._batch is not None:
+            self._advance(self._batch)
+        return self._ended()
+
+    # -------------------------------------------------------------------------------------------- admission
+
+    def _admissible(self) -> list[Row]:
+        """The next newcomers in order of arrival. A few free slots are gathered first, since a merge copies the cache."""
+        live = self._batch.live if self._batch is not None else []
+        while self._waiting and not self._waiting[0].live:
+            self._waiting.popleft()
+        free = self._limits.rows - len(live)
+        if not self._waiting or free < 1 or (live and not self._forward.mergeable):
+            return []
+        self._steps_waited += 1
+        if live and free < min(len(self._waiting), self._limits.rows // 8) and self._steps_waited < 16:
+            return []
+        self._steps_waited = 0
+        return self._fitting(free, [self._batch.rows[index] for index in live] if self._batch else [])
+
+    def _fitting(self, free: int, running: list[Row]) -> list[Row]:
+        longest = max((row.final_length for row in running), default=0)
+        chosen: list[Row] = []
+        longest_prompt = 0
+        while self._waiting and len(chosen) < free:
+            row = self._waiting[0]
+            if not row.live:
+                self._waiting.popleft()
+                continue
+            longest = max(longest, row.final_length)
+            longest_prompt = max(longest_prompt, len(row.prompt))
+            rows = len(running) + len(chosen) + 1
+            fits = longest * rows <= self._limits.tokens
+            fits = fits and longest_prompt * (len(chosen) + 1) <= self._limits.prefill_tokens
+            # A call that is too large for the limits still runs, alone.
+            if not fits and (running or chosen):
+                break
+            chosen.append(self._waiting.popleft())
+        return chosen
+
+    def _admit(self, newcomers: list[Row]) -> None:
+        """Prefill each distinct prompt once, draw the first tokens, and merge the rows that go on."""
+        prompts = list(dict.fromkeys(row.prompt for row in newcomers))
+        if not self._forward.mergeable:
+            prompts = [row.prompt for row in newcomers]
+        place = {prompt: index for index, prompt in enumerate(prompts)}
+        source = [place[row.prompt] for row in newcomers] if self._forward.mergeable else range(len(newcomers))
+        logits, cache = self._forward.prefill(prompts)
+        at = torch.tensor(list(source), device=self._device)
+        self._draw(newcomers, logits[at], SamplerRows.of([row.sampler for row in newcomers], self._device))
+        if self._forward.mergeable:
+            going = [index for index, row in enumerate(newcomers) if row.live]
+            self._batch = merged(self._batch, [newcomers[index] for index in going], cache, at[going], self._device)
+        else:
+            self._batch = Batch(newcomers, cache, max(map(len, prompts)), self._device)
+
+    # -------------------------------------------------------------------------------------------- decoding
+
+    def _tidy(self) -> None:
+        """Drop dead rows and needless padding once they are worth a copy of the cache."""
+        batch = self._batch
+        if batch is None:
+            return
+        live = len(batch.live)
+        if not live:
+            self._batch = None
+        elif self._forward.mergeable:
+            dead = len(batch.rows) - live
+            if dead * 6 > len(batch.rows) or batch.padding > max(64, batch.length // 4):
+                none = torch.zeros(0, dtype=torch.int64, device=self._device)
+                self._batch = merged(batch, [], None, none, self._device)
+
+    def _advance(self, batch: Batch) -> None:
+        logits = self._forward.decode(batch)
+        tokens = self._draw(batch.rows, logits, batch.sampler)
+        batch.moved_on(tokens, self.info.context_tokens)
+
+    def _draw(self, rows: Sequence[Row], logits: Tensor, sampler: SamplerRows) -> Tensor:
+        tokens, logprobs = choose(logits, sampler)
+        for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
+            if row.live:
+                row.take(token, logprob, self._eos)
+                if row.finish is not None:
+                    self._done.append(row)
+        return tokens
+
+    # -------------------------------------------------------------------------------------------- results
+
+    def _ended(self) -> list[Completion | CallFailure]:
+        ended, self._done = self._done, []
+        for row in ended:
+            del self._rows[row.request.key]
+        return [self._result(row) for row in ended]
+
+    def _result(self, row: Row) -> Completion | CallFailure:
+        key, cost = row.request.key, row.cost(self.info.parameters)
+        if row.finish is None:
+            return CallFailure(key, ABORTED, retryable=False, cost=cost)
+        if row.logprob != row.logprob:
+            return CallFailure(key, "the model gave probabilities that are not numbers", retryable=False, cost=cost)
+        whole = row.request.prefix + row.text
+        answer = extract_answer(whole) if row.finish is FinishReason.END else None
+        return Completion(key, row.text, row.finish, answer, row.logprob, cost)

@@ -1,0 +1,26 @@
+"""From a spec to a verifier. Heavy imports happen here and only for specs that need them."""
+
+from __future__ import annotations
+
+from inference.engines.base import Scorer
+
+
+def load_verifier(spec: str, *, threads: int, device: str = "auto", rows: int | None = None) -> Scorer:
+    """`scripted:…`, or the path or id of a Hugging Face token-classification process reward model.
+
+    `rows` bounds the batch (None: 64). Raises ConfigurationError.
+    """
+    if spec.startswith("scripted"):
+        from inference.engines.script import parse_script
+        from inference.verifiers.scripted import ScriptedVerifier
+
+        return ScriptedVerifier(parse_script(spec), spec)
+    from inference.checks import Head, check_model_folder, is_local
+
+    if is_local(spec):
+        check_model_folder(spec, Head.TOKEN_CLASSIFICATION)  # before the heavy import
+    from inference.loading import load
+    from inference.verifiers.token_classification import Limits, TokenClassificationVerifier
+
+    loaded = load(spec, Head.TOKEN_CLASSIFICATION, threads=threads, device=device)
+    return TokenClassificationVerifier(loaded, spec, Limits(rows=rows or 64))
