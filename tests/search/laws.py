@@ -1,7 +1,7 @@
 """The three laws, as a suite that every strategy inherits.
 
-A subclass gives `specs` (a hypothesis strategy of specs). The world below answers moves as engines would: deterministically
-from the move's seed, with failures, truncations, wrong answers and equivalent spellings.
+A subclass gives `specs` (a hypothesis strategy of specs). The world below answers moves as engines would, fixed by the
+move's seed: with failures, truncations, wrong answers and equivalent spellings.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def submitted(spec: object, seed: int) -> JobSubmitted:
 
 
 def play(search: Search, world: int, limits: random.Random, rounds: int = 1000) -> tuple[Search, list[object]]:
-    """Ask and answer until nothing is left (or `rounds` are over), as the shell does; the events that it would store."""
+    """Ask and answer as the shell does, until nothing is left or `rounds` are over; the events that it would store."""
     events: list[object] = []
     pending = list(search.in_flight)
     for _ in range(rounds):
@@ -134,7 +134,7 @@ class StrategyLaws:
         law()
 
     def test_moves_are_well_formed(self) -> None:
-        """Ids and seeds are unique in a job, limits are kept, an empty ask changes nothing, the same seed asks the same."""
+        """Ids and seeds are unique, limits are kept, an empty ask changes nothing, asking again asks the same."""
 
         @LAW
         @given(self.specs, st.integers(0, 2**40), st.integers(0, 9))
