@@ -16,18 +16,19 @@ _PLAIN = (
     ("−", "-"), ("–", "-"), ("×", r"\times "), ("·", r"\cdot "), ("÷", r"\div "), ("π", r"\pi "), ("∞", r"\infty "),
     ("≤", r"\le "), ("≥", r"\ge "), ("≠", r"\ne "), ("∪", r"\cup "), ("²", "^2"), ("³", "^3"), ("½", r"\frac{1}{2}"),
     ("€", ""), ("£", ""), ("°", ""), ("\u00a0", " "), ("{,}", ","), ("**", "^"), (r"\{", OPEN), (r"\}", CLOSE),
-    (r"\lbrace", OPEN), (r"\rbrace", CLOSE), (r"\$", ""), ("$", " "), (r"\%", "%"), (r"\!", ""), (r"\\\\", r"\\"),
+    (r"\lbrace", OPEN), (r"\rbrace", CLOSE), (r"\$", ""), ("$", " "), (r"\%", "%"), (r"\\\\", r"\\"),
 )  # fmt: skip
 _DROPPED = re.compile(
-    r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr|Bigl?|Bigr)(?![a-zA-Z])\.?|\\[()\[\]](?!\S*pt\])"
+    r"\\!\s*|(?<!\\)\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr|Bigl?|Bigr)(?![a-zA-Z])\.?|(?<!\\)\\[()\[\]]"
     r"|\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\(?:degree|degrees)(?![a-zA-Z])"
 )
-_SPACED = re.compile(r"\\(?:quad|qquad)(?![a-zA-Z])|\\[,;: ]|~")
+_SPACED = re.compile(r"\\q?quad|(?<!\\)\\[,;: ]|~")
 _SYNONYMS = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\(?:leq|leqslant|le)(?![a-zA-Z])|<="), "≤"),
     (re.compile(r"\\(?:geq|geqslant|ge)(?![a-zA-Z])|>="), "≥"),
     (re.compile(r"\\(?:neq|ne)(?![a-zA-Z])|!="), "≠"),
+    (re.compile(r"(?<![A-Za-z\\])(pi|sqrt)(?![a-zA-Z])"), r"\\\1 "),
     (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
     (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
     (re.compile(r"\\(?:cdot|times|ast)(?![a-zA-Z])"), "*"),

@@ -17,7 +17,10 @@ from inference.answers.rational import rational
 _UNIT = re.compile(r"^(.*[\d)}])\s*([A-Za-z]{2,}\.?(?:[\s/]+[A-Za-z]+\.?)*|[a-zA-Z]\^?\{?[23]\}?)(?:\^?\{?[23]\}?)?$")
 _NO_UNIT = re.compile(r"^(?:pi|sqrt|sin|cos|tan|log|ln|exp|mod|and|or|i|e|to)\b")
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}(?:\s*\^\s*\{[^{}]*\})?")
-_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:(?:,|\s)\d{3})+(?!\d)(?=(?:\.\d+)?)")
+_THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:(?:,|\s)\d{3})+(?!\d)(?=(?:\.\d+)?)")
+_COMMA = re.compile(r"^(-?(?:0(?=,\d{3})|\d{4,}(?=,\d\d?$))),(\d+)$")
+"""A decimal comma, where it can be nothing else: `0,111` and `1000,99`, but not `1,2` or `1,000`."""
+_CLOCK = re.compile(r"^\d+(?:\s*:\s*\d+)+$")
 _CHOICE = re.compile(r"^\(?\s*([A-E])\s*\)?\.?$")
 _PERCENT = re.compile(r"^(.+?)\s*(?:%|percent|pct)$", re.IGNORECASE)
 _WORDS = re.compile(r"^[A-Za-z][A-Za-z'’-]{2,}$|^[A-Za-z][A-Za-z'’.-]*(?:[ ][A-Za-z0-9'’.-]+)+$|^(?:no|NO|No)$")
@@ -26,7 +29,7 @@ _NAMED = re.compile(
     rf"^(?:{_SYMBOL}|\((?:\s*(?:{_SYMBOL})\s*,?)+\)|(?:{_SYMBOL})\s*:\s*(?:{_SYMBOL}))\s*(?:=|\\in\b)\s*(?=\S)"
 )
 _BETWEEN = re.compile(rf"^(.+?)([<≤])\s*(?:{_SYMBOL})\s*([<≤])(.+)$")
-_MATRIX = re.compile(r"^\\begin\{[pbv]?matrix\}(.*)\\end\{[pbv]?matrix\}$", re.DOTALL)
+_MATRIX = re.compile(r"^\\begin\{[pbv]?matrix\}((?:(?!\\begin).)*)\\end\{[pbv]?matrix\}$", re.DOTALL)
 _AND = re.compile(r",?\s*(?:\\text\s*\{\s*(?:,\s*)?(?:and|or)\s*\}|\b(?:and|or)\b)\s*", re.IGNORECASE)
 
 
@@ -129,6 +132,8 @@ def _leaf(text: str) -> str:
     text = _TEXT.sub(r"\1", text) if not _without_text(text) else _without_text(text)
     if _CHOICE.match(text):
         return f"c:{text.strip(' ().')}"
+    if _CLOCK.match(text):
+        return "w:" + text.replace(" ", "")
     if _WORDS.match(text):
         return "w:" + re.sub(r"\s+", " ", text.replace("’", "'")).rstrip(".").casefold()
     return "x:" + _expression(text)
@@ -140,6 +145,7 @@ def _value(text: str) -> str | None:
     unit = _UNIT.match(text)
     if unit and not _NO_UNIT.match(unit.group(2)):
         text = unit.group(1)
+    text = _COMMA.sub(r"\1.\2", text)
     text = _THOUSANDS.sub(lambda match: re.sub(r"[,\s]", "", match.group()), text)
     if (mixed := re.match(r"^(-?\d+) (\d+)/(\d+)$", text)) is not None:
         text = f"{mixed[1]}\\frac{{{mixed[2]}}}{{{mixed[3]}}}"
@@ -153,8 +159,9 @@ def _without_text(text: str, keep: str = r"$^") -> str:
 
 def _last_of_chain(text: str) -> str:
     r"""`5+5+1 = 11` says 11 when its last part is a number and none of it holds a letter."""
-    parts = split_top(text, "=")
-    return parts[-1] if len(parts) > 1 and not re.search("[A-Za-z]", text) else text
+    exact = text.split(r"\approx")[0].strip()
+    parts = split_top(exact, "=")
+    return parts[-1] if len(parts) > 1 and not re.search("[A-Za-z]", exact) else text
 
 
 def _expression(text: str) -> str:
