@@ -7,6 +7,7 @@ so that publishing still reaches the queue after a FLUSHALL.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import Celery
@@ -35,6 +36,11 @@ TRANSPORT_OPTIONS: dict[str, Any] = {
     # kombu's own retries while connecting: our callers bound and repeat their calls themselves.
     "max_retries": 0,
 }
+
+
+# These tell of every single message; a doorbell that rings is no news.
+for _chatty in ("celery.worker.strategy", "celery.app.trace"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 
 def make_app(redis_url: str, name: str, queue: str | None = None) -> Celery:

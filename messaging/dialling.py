@@ -40,12 +40,13 @@ async def resolve_by_system(host: str, port: int) -> list[Address]:
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """httpcore's way to the network, with the check at the only place that opens a socket."""
+    """httpcore's way to the network for one attempt, with the check at the only place that opens a socket."""
 
     def __init__(self, allowed: Networks, resolve: Resolve = resolve_by_system) -> None:
         self._allowed = allowed
         self._resolve = resolve
         self._inner = httpcore.AnyIOBackend()
+        self._opened: list[httpcore.AsyncNetworkStream] = []
 
     async def connect_tcp(
         self,
@@ -58,10 +59,18 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         failure: Exception = httpcore.ConnectError("the name has no address")
         for address in (await self._checked(host, port))[:MOST_ADDRESSES]:
             try:
-                return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
+                stream = await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
+            else:
+                self._opened.append(stream)
+                return stream
         raise failure
+
+    async def close(self) -> None:
+        """httpcore leaves a socket open when it is cancelled in a TLS handshake; nothing stays open after this."""
+        for stream in self._opened:
+            await stream.aclose()
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
         raise Refused

@@ -67,12 +67,12 @@ class News:
 
     async def wait(self, timeout_s: float) -> bool:
         """True when there may be news, False after `timeout_s`. News that came before the call counts."""
-        try:
-            await asyncio.wait_for(self._event.wait(), timeout_s)
-        except TimeoutError:
-            return False
+        if not self._event.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._event.wait(), timeout_s)
+        arrived = self._event.is_set()
         self._event.clear()
-        return True
+        return arrived
 
 
 class Watcher:

@@ -44,7 +44,7 @@ class WebhookSender:
         self, allowed: Networks = (), resolve: Resolve = resolve_by_system, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._allowed = allowed
-        self._backend = GuardedBackend(allowed, resolve)
+        self._resolve = resolve
         self._timeout_s = timeout_s
         self._tls = ssl.create_default_context()
 
@@ -69,12 +69,16 @@ class WebhookSender:
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Attempt:
         target = httpx.URL(url)
         address = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
-        async with (
-            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=self._backend) as pool,
-            pool.stream("POST", address, headers=list(headers.items()), content=body) as response,
-        ):
-            await _drain(response)
-            return _judged(response)
+        backend = GuardedBackend(self._allowed, self._resolve)
+        try:
+            async with (
+                httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=backend) as pool,
+                pool.stream("POST", address, headers=list(headers.items()), content=body) as response,
+            ):
+                await _drain(response)
+                return _judged(response)
+        finally:
+            await backend.close()
 
 
 def sign(id: str, body: bytes, secret: str, at: datetime) -> dict[str, str]:

@@ -23,6 +23,8 @@ from workers.loop import LoopThread
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 JOIN_S = FINISH_S + 3.0
+NO_REDIS = "redis://127.0.0.1:6379/0"
+"""Without a setting this module can be imported, and `main` refuses to run."""
 
 logger = logging.getLogger("deliberate.control")
 
@@ -35,29 +37,16 @@ class Running:
     thread: LoopThread
 
 
+settings: Settings
 running: Running | None = None
 
+try:
+    settings = from_environment(os.environ)
+except ConfigurationError as wrong:
+    sys.stderr.write(wrong.message + "\n")
+    raise SystemExit(2) from None
 
-def _settings() -> Settings:
-    """One line and exit code 2 when a setting is wrong: nobody needs a traceback of that."""
-    try:
-        settings = from_environment(os.environ)
-    except ConfigurationError as error:
-        sys.stderr.write(error.message + "\n")
-        raise SystemExit(2) from None
-    return settings
-
-
-def _control() -> Control:
-    try:
-        return Control(settings)
-    except ConfigurationError as error:
-        sys.stderr.write(error.message + "\n")
-        raise SystemExit(2) from None
-
-
-settings = _settings()
-app = make_app(settings.redis_url or "redis://127.0.0.1:6379/0", "control", CONTROL_QUEUE)
+app = make_app(settings.redis_url or NO_REDIS, "control", CONTROL_QUEUE)
 
 
 @app.task(name=DELIVER)  # type: ignore[untyped-decorator]
@@ -67,37 +56,40 @@ def deliver() -> None:
         running.thread.call(running.control.wake_webhooks)
 
 
-@worker_init.connect  # type: ignore[untyped-decorator]
 def start(**_: object) -> None:
     global running
-    control = _control()
-    # The supervisor restarts a control process that has no loops.
+    control = Control(settings)
+    # The supervisor restarts a control process; one without its loops would be of no use.
     thread = LoopThread(control.run, "control", on_crash=lambda: os.kill(os.getpid(), signal.SIGTERM))
     running = Running(control, thread)
     thread.start()
 
 
-@worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def ask_to_stop(**_: object) -> None:
     if running is not None:
         running.thread.ask_to_stop()
 
 
-@worker_shutdown.connect  # type: ignore[untyped-decorator]
 def stop(**_: object) -> None:
     ask_to_stop()
     if running is not None and not running.thread.join(JOIN_S):
         logger.warning("the loops did not end within %g s", JOIN_S)
 
 
-def main() -> None:
+def main() -> int:
+    """Returns the exit code: 2 when a setting is missing."""
     logging.basicConfig(format=FORMAT, level=settings.log_level.upper())
-    _control()
+    try:
+        Control(settings)
+    except ConfigurationError as error:
+        sys.stderr.write(error.message + "\n")
+        return 2
+    worker_init.connect(start)
+    worker_shutting_down.connect(ask_to_stop)
+    worker_shutdown.connect(stop)
     app.worker_main(worker_arguments(CONTROL_QUEUE, settings.log_level))
+    return 0
 
 
 if __name__ == "__main__":
-    # By its real name: as __main__ this module would exist twice, with two apps and two sets of loops.
-    from workers.control import main as main_of_the_real_one
-
-    main_of_the_real_one()
+    sys.exit(main())
