@@ -1,0 +1,77 @@
+"""A script between the supervisor and each child: no child outlives the supervisor, or runs as root where it must not.
+
+Law: this file imports the standard library only and ends in `exec`; it costs about 15 ms and leaves no process behind.
+
+    launch.py PARENT_PID DEATH_SIGNAL USER|- COMMAND…
+
+On Linux the kernel sends DEATH_SIGNAL to the child when the supervisor dies, also by `kill -9`. With USER, root becomes
+that user and keeps one capability, reading and searching folders, since a virtual environment may lie below a private
+home (Postgres refuses to run as root; widening the permissions of somebody's home for it would be worse).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+PR_SET_KEEPCAPS = 8
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+CAP_DAC_READ_SEARCH = 2
+CAPABILITY_VERSION_3 = 0x20080522
+FAILED = 90
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Data(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+def main(arguments: list[str]) -> None:
+    parent, death_signal, user, *command = arguments
+    if user != "-":
+        _become(user)
+    if sys.platform == "linux":
+        # Set last: a change of user clears it.
+        _libc().prctl(PR_SET_PDEATHSIG, signal.Signals[death_signal].value, 0, 0, 0)
+        if os.getppid() != int(parent):
+            sys.exit(FAILED)
+    os.execvp(command[0], command)
+
+
+def _become(user: str) -> None:
+    if sys.platform != "linux":
+        sys.exit("the embedded Postgres can't run as root on this system: run `deliberate` as a normal user")
+    entry = pwd.getpwnam(user)
+    try:
+        _libc().prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        os.setgroups([])
+        os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+        os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+    except OSError:
+        sys.exit("the embedded Postgres can't leave root here: run `deliberate` as a normal user")
+    _keep_search()
+
+
+def _keep_search() -> None:
+    """Best effort: where the capability is not ours to keep, folders that the user may search still work."""
+    bit = 1 << CAP_DAC_READ_SEARCH
+    header = _Header(CAPABILITY_VERSION_3, 0)
+    data = (_Data * 2)(_Data(bit, bit, bit), _Data(0, 0, 0))
+    if _libc().capset(ctypes.byref(header), data) == 0:
+        _libc().prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
