@@ -79,22 +79,25 @@ class EmbeddedPostgres:
         arguments = ("-D", str(folder), "-U", USER, "--auth=scram-sha-256", f"--pwfile={secret}")
         # Not flushed to the disk here, which takes seconds: `flush` does it when the service already answers.
         text = ("--encoding=UTF8", "--locale=C", "--no-instructions", "--no-sync")
-        command = launch_command(
-            Child("initdb", (str(self._programs / "initdb"), *arguments, *text), user=UNPRIVILEGED)
-        )
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd="/"
-            )
-            output, _ = await process.communicate()
+            code, lines = await self._run_initdb(*arguments, *text)
         finally:
             secret.unlink(missing_ok=True)
-        if process.returncode != 0:
-            lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
-            said = next(
-                (line for line in lines if "error" in line or "FATAL" in line), lines[-1] if lines else "no output"
-            )
-            raise ConfigurationError(f"Postgres can't make its data folder {folder.parent}: {said}")
+        if code != 0:
+            said = [line for line in lines if "error" in line or "FATAL" in line] or lines[-1:] or [f"exit code {code}"]
+            raise ConfigurationError(f"Postgres can't make its data folder {folder}: {said[0]}")
+
+    async def _run_initdb(self, *arguments: str) -> tuple[int, list[str]]:
+        """Exit code and the lines that it said."""
+        command = launch_command(Child("initdb", (str(self._programs / "initdb"), *arguments), user=UNPRIVILEGED))
+        pipe, merge = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
+        process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=merge, cwd="/")
+        try:
+            output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+        return await process.wait(), [line for line in output.decode(errors="replace").splitlines() if line.strip()]
 
     def _check_version(self) -> None:
         stored = (self._data / "PG_VERSION").read_text().strip()
