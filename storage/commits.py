@@ -34,11 +34,13 @@ _LOCK = text(
     FROM jobs WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR UPDATE
     """
 )
+# The bodies travel as one JSON array: an array of texts would have every quote in them escaped once more.
 _EVENTS = text(
     """
     INSERT INTO events (job_id, seq, body)
-    SELECT job_id, seq, body::json
-    FROM unnest(CAST(:jobs AS text[]), CAST(:seqs AS int[]), CAST(:bodies AS text[])) AS new (job_id, seq, body)
+    SELECT * FROM ROWS FROM (
+        unnest(CAST(:jobs AS text[]), CAST(:seqs AS int[])), json_array_elements(CAST(:bodies AS json))
+    )
     ON CONFLICT DO NOTHING
     """
 )
@@ -101,7 +103,7 @@ async def _insert_events(connection: AsyncConnection, writes: Sequence[JobWrite]
     values = {
         "jobs": [write.job for write in writes for _ in write.events],
         "seqs": list(chain.from_iterable(range(w.first_seq, w.first_seq + len(w.events)) for w in writes)),
-        "bodies": [json_text(event) for write in writes for event in write.events],
+        "bodies": json_text([event for write in writes for event in write.events]),
     }
     if values["jobs"]:
         await connection.execute(_EVENTS, values)
