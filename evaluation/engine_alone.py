@@ -11,6 +11,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,8 +38,8 @@ def run(host: EngineHost, requests: list[SampleRequest]) -> int:
     results: list[Any] = []
     done = threading.Event()
 
-    def ended(result: Any) -> None:
-        results.append(result)
+    def ended(finished: Sequence[Any]) -> None:
+        results.extend(finished)
         if len(results) == len(requests):
             done.set()
 

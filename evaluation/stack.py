@@ -61,7 +61,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], home: Path) ->
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.TransportError):
             ready = httpx.get(f"{url}/readyz", timeout=2.0, trust_env=False)
-            if ready.status_code == 200 and ready.json().get("status") == "ok":
+            if ready.status_code == 200 and ready.json().get("status") == "ready":
                 return
         time.sleep(0.25)
     raise Unavailable("the stack did not come up; it said:\n" + (home / "up.log").read_text()[-2000:])

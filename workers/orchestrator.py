@@ -37,7 +37,7 @@ from workers.ray_driver import connect
 from workers.steady import pause, steadily
 
 ANNOUNCE_EVERY_S = 3.0
-DRAIN_S = 12.0
+DRAIN_S = 6.0
 """At the end, running searches have this long to be written and given back."""
 NO_VERIFIER = "none"
 

@@ -11,10 +11,10 @@ class Host:
     """An EngineHost that answers when it is told to."""
 
     def __init__(self) -> None:
-        self.requests: dict[str, Callable[[Result], None]] = {}
+        self.requests: dict[str, Callable[[Sequence[Result]], None]] = {}
         self.aborted: list[str] = []
 
-    def submit(self, requests: Sequence[SampleRequest], on_done: Callable[[Result], None]) -> None:
+    def submit(self, requests: Sequence[SampleRequest], on_done: Callable[[Sequence[Result]], None]) -> None:
         self.requests |= {request.key: on_done for request in requests}
 
     def abort(self, keys: Iterable[str]) -> None:
@@ -22,7 +22,7 @@ class Host:
 
     def answer(self, *keys: str) -> None:
         for key in keys:
-            self.requests.pop(key)(StepScores(key, (0.5,), cost=None))  # type: ignore[arg-type]
+            self.requests.pop(key)([StepScores(key, (0.5,), cost=None)])  # type: ignore[arg-type]
 
 
 def ask(key: str) -> SampleRequest:

@@ -12,10 +12,9 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from inference.host import EngineHost
-
 from domain.ports import Completion, SampleRequest, ScoreRequest, StepScores
 from inference.engines.base import CallFailure
+from inference.host import EngineHost
 
 Request = SampleRequest | ScoreRequest
 Result = Completion | StepScores | CallFailure
@@ -59,14 +58,15 @@ class Session:
     def abort_all(self) -> None:
         self.abort(list(self._running))
 
-    def _ended(self, result: Result) -> None:
+    def _ended(self, results: Sequence[Result]) -> None:
         # Called by the engine's thread.
-        self._loop.call_soon_threadsafe(self._take, result)
+        self._loop.call_soon_threadsafe(self._take, results)
 
-    def _take(self, result: Result) -> None:
-        key = result.key.removeprefix(self._name + "/")
-        self._running.discard(key)
-        self._results.append(replace(result, key=key))
+    def _take(self, results: Sequence[Result]) -> None:
+        for result in results:
+            key = result.key.removeprefix(self._name + "/")
+            self._running.discard(key)
+            self._results.append(replace(result, key=key))
         self._news.set()
 
     def _mark(self, key: str) -> str:
