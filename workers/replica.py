@@ -66,9 +66,8 @@ class Replica:
         while True:
             try:
                 self.info = (await self._actor.load.remote()).info
-                self.up = True
-                self._on_up()
                 while True:
+                    self._is_up()
                     self._deliver(await self._actor.collect.remote(self._session))
             except RayError as error:
                 if self.up:
@@ -83,6 +82,12 @@ class Replica:
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(EngineError(LOST))
+
+    def _is_up(self) -> None:
+        """Also after a single message was refused, while the actor itself is well."""
+        if not self.up:
+            self.up = True
+            self._on_up()
 
     def _flush(self) -> None:
         batch, self._outgoing = self._outgoing, []
