@@ -56,6 +56,8 @@ class LoopThread:
     def _run(self) -> None:
         try:
             asyncio.run(self._supervise())
+        except asyncio.CancelledError:
+            logger.warning("%s: the loop did not end by itself and was cancelled", self._thread.name)
         except Exception as error:
             logger.error("%s: the loop failed: %s", self._thread.name, describe(error))
             if self._on_crash is not None:

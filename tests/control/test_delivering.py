@@ -1,0 +1,146 @@
+"""Deliveries against a real Postgres and a real receiver: sent, retried by the policy, dead, replayed, never lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+import pytest
+from sqlalchemy import text
+from standardwebhooks.webhooks import Webhook
+
+from messaging.webhooks import WebhookSender
+from storage.database import Database
+from storage.deliveries import Deliveries, DeliveryRecord
+from storage.jobs import Jobs
+from storage.keys import Keys
+from tests.support.jobs import new_job
+from tests.support.receiver import Receiver
+from workers.delivering import AT_ONCE, DeliveryLoop
+
+pytestmark = pytest.mark.integration
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+class Bench:
+    """One tenant, its jobs with webhooks, and a running delivery loop."""
+
+    def __init__(self, database: Database, receiver: Receiver) -> None:
+        self.database = database
+        self.receiver = receiver
+        self.deliveries = Deliveries(database)
+        self.loop = DeliveryLoop(self.deliveries, WebhookSender(LOOPBACK, timeout_s=1.0))
+
+    async def ended_job(self) -> str:
+        self.tenant = await Keys(self.database).ensure_tenant()
+        job = new_job(self.tenant, webhook_url=self.receiver.url)
+        await Jobs(self.database).submit(job)
+        await Jobs(self.database).cancel(self.tenant, job.id)
+        self.loop.wake()
+        return job.id
+
+    async def delivery(self, job_id: str) -> DeliveryRecord:
+        (record,) = await self.deliveries.for_job(self.tenant, job_id)
+        return record
+
+    async def recorded(self, job_id: str, attempts: int = 1) -> DeliveryRecord:
+        async with asyncio.timeout(10):
+            while (record := await self.delivery(job_id)).attempts < attempts:
+                await asyncio.sleep(0.02)
+        return record
+
+    async def make_due(self) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                text("UPDATE webhook_deliveries SET next_attempt_at = now() WHERE state='pending'")
+            )
+        self.loop.wake()
+
+
+@pytest.fixture
+async def bench(database: Database, receiver: Receiver) -> AsyncIterator[Bench]:
+    one = Bench(database, receiver)
+
+    async def run() -> None:
+        while True:
+            await one.loop.step()
+
+    running = asyncio.create_task(run())
+    yield one
+    running.cancel()
+    await asyncio.wait({running})
+    await one.loop.finish(2)
+
+
+async def test_a_webhook_arrives_signed(bench: Bench) -> None:
+    job = await bench.ended_job()
+    (got,) = await bench.receiver.count(1)
+    secret = await Keys(bench.database).webhook_secret(bench.tenant)
+    event = Webhook(secret).verify(got.body, got.headers)
+    assert event["type"] == "job.cancelled"
+    assert event["data"]["id"] == job
+    record = await bench.recorded(job)
+    assert (record.state, record.last_status_code, record.last_error) == ("delivered", 200, None)
+    assert got.headers["webhook-id"] == record.id
+
+
+async def test_a_failure_is_tried_again_with_the_same_id_and_body(bench: Bench) -> None:
+    bench.receiver.answer = b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n"
+    job = await bench.ended_job()
+    record = await bench.recorded(job)
+    assert (record.state, record.last_status_code) == ("pending", 500)
+    assert record.next_attempt_at is not None
+    assert 3 < (record.next_attempt_at - datetime.now(UTC)).total_seconds() < 6
+    bench.receiver.answer = b"HTTP/1.1 204 X\r\n\r\n"
+    await bench.make_due()
+    first, second = await bench.receiver.count(2)
+    assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+    assert (await bench.recorded(job, 2)).state == "delivered"
+
+
+async def test_gone_is_dead_visible_and_can_be_replayed(bench: Bench) -> None:
+    bench.receiver.answer = b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n"
+    job = await bench.ended_job()
+    record = await bench.recorded(job)
+    assert record.state == "dead"
+    assert record.last_error == "the receiver answered 410; given up: the receiver answered 410 Gone"
+    bench.receiver.answer = b"HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n"
+    await bench.deliveries.replay(bench.tenant, record.id)
+    bench.loop.wake()
+    await bench.receiver.count(2)
+    async with asyncio.timeout(5):
+        while (await bench.delivery(job)).state != "delivered":
+            await asyncio.sleep(0.02)
+
+
+async def test_the_retry_after_of_the_receiver_is_kept(bench: Bench) -> None:
+    bench.receiver.answer = b"HTTP/1.1 429 X\r\nretry-after: 1000\r\ncontent-length: 0\r\n\r\n"
+    record = await bench.recorded(await bench.ended_job())
+    assert record.next_attempt_at is not None
+    assert 990 < (record.next_attempt_at - datetime.now(UTC)).total_seconds() <= 1000
+
+
+async def test_many_are_sent_at_once_and_one_slow_receiver_does_not_stop_them(bench: Bench) -> None:
+    bench.receiver.answer = None
+    slow = await bench.ended_job()
+    await bench.receiver.count(1)
+    bench.receiver.answer = b"HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n"
+    jobs = [await bench.ended_job() for _ in range(AT_ONCE + 5)]
+    for job in jobs:
+        assert (await bench.recorded(job)).state == "delivered"
+    assert (await bench.recorded(slow)).last_error == "no answer within 1 s"
+
+
+async def test_what_a_dead_sender_had_claimed_is_sent_when_its_lease_is_over(
+    database: Database, receiver: Receiver
+) -> None:
+    bench = Bench(database, receiver)
+    job = await bench.ended_job()
+    (claimed,) = await bench.deliveries.claim_due(1, lease_s=0.5)
+    async with asyncio.timeout(10):
+        while not receiver.received:
+            await bench.loop.step()
+    await bench.loop.finish(5)
+    assert receiver.received[0].headers["webhook-id"] == claimed.id
+    assert (await bench.delivery(job)).state == "delivered"
