@@ -26,6 +26,8 @@ class Child:
     ready: Callable[[float], Awaitable[bool]] = _at_once
     """Asked again and again after each start (given as Unix seconds), until it says yes."""
     ready_within_s: float = 30.0
+    needs: tuple[str, ...] = ()
+    """Children without which it can't go on: when one of them dies, it is ended too, and starts again after it."""
     stop_signal: str = "SIGTERM"
     stop_within_s: float = 3.0
     """After this time the whole session is killed."""

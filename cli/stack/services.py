@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.stack.child import Child
+from cli.stack.ray_head import NAME as RAY
 
 API, CONTROL, ORCHESTRATOR, ENGINES = "api", "control", "orchestrator", "engines"
 GRACE_S = 2
@@ -33,13 +34,15 @@ def control(home: Path) -> Child:
 
 def orchestrator(home: Path) -> Child:
     command = (sys.executable, "-m", "workers.orchestrator")
-    return Child(ORCHESTRATOR, command, ready=_beats(home, ORCHESTRATOR), ready_within_s=60.0, stop_within_s=9.0)
+    return Child(
+        ORCHESTRATOR, command, ready=_beats(home, ORCHESTRATOR), ready_within_s=60.0, needs=(RAY,), stop_within_s=9.0
+    )
 
 
 def engines(home: Path) -> Child:
     """Ready when its loop turns: loading a large model may take minutes, and the stack takes jobs meanwhile."""
     command = (sys.executable, "-m", "workers.gpu")
-    return Child(ENGINES, command, ready=_beats(home, ENGINES), ready_within_s=60.0, stop_within_s=2.5)
+    return Child(ENGINES, command, ready=_beats(home, ENGINES), ready_within_s=60.0, needs=(RAY,), stop_within_s=2.5)
 
 
 def readiness(url: str) -> dict[str, Any] | None:

@@ -14,12 +14,14 @@ import os
 import secrets
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from cli.stack import home as homes
 from cli.stack import services
 from cli.stack.child import Child, launch_command
+from cli.stack.environment import child_environment
 from cli.stack.home import API_KEY_FILE, LOCK_FILE, WEBHOOK_SECRET_FILE
 from cli.stack.lock import HomeLock
 from cli.stack.logs import last_line, log_path, open_log
@@ -31,7 +33,7 @@ from cli.stack.redis import EmbeddedRedis
 from cli.stack.secrets import api_key, keep
 from cli.stack.supervisor import Happening, Supervisor
 from domain.errors import ConfigurationError
-from domain.settings import PREFIX, Settings
+from domain.settings import Settings
 
 STOP_ORDER = (
     ("api",),
@@ -122,19 +124,16 @@ class Stack:
         redis = None if settings.redis_url else EmbeddedRedis(settings.home)
         self._ray = None if settings.ray_address else EmbeddedRay(settings.home, self._runtime)
         keep(settings.home / API_KEY_FILE, api_key)
-        self._env |= {
-            MARK: self._run_id,
-            PREFIX + "HOME": str(settings.home),
-            PREFIX + "HOST": settings.host,
-            PREFIX + "PORT": str(port),
-            PREFIX + "DATABASE_URL": settings.database_url or (postgres.url if postgres else ""),
-            PREFIX + "REDIS_URL": settings.redis_url or (redis.url if redis else ""),
-            PREFIX + "RAY_ADDRESS": settings.ray_address or (self._ray.address if self._ray else ""),
-            "PYTHONUNBUFFERED": "1",
-        }
+        complete = replace(
+            settings,
+            port=port,
+            database_url=postgres.url if postgres else settings.database_url,
+            redis_url=redis.url if redis else settings.redis_url,
+            ray_address=self._ray.address if self._ray else settings.ray_address,
+        )
+        self._env = child_environment(complete, self._env) | {MARK: self._run_id, "PYTHONUNBUFFERED": "1"}
         self._env |= self._ray.env if self._ray else {}
-        ray_address = self._env[PREFIX + "RAY_ADDRESS"]
-        self._record.write(StackInfo(self._run_id, os.getpid(), self.url, str(self._runtime), ray_address))
+        self._record.write(StackInfo(self._run_id, os.getpid(), self.url, str(self._runtime), complete.ray_address))
         self.supervisor = Supervisor(self._env, settings.home / "logs", self._tell, self._record.write_processes)
         await self._start_parts(self.supervisor, postgres, redis, self._ray, port)
 

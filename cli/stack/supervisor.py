@@ -129,7 +129,9 @@ class Supervisor:
             self._sweep(running)
             running.ready.clear()
             self._crashed(running, code)
+            self._end_dependants(running.child.name)
             await asyncio.sleep(BACKOFF_S[min(running.crashes, len(BACKOFF_S)) - 1])
+            await self._needs_ready(running.child)
             running.restarts += 1
 
     async def _live(self, running: _Running) -> int | OSError:
@@ -185,6 +187,17 @@ class Supervisor:
         if not running.failed.done() and (code == CONFIGURATION_EXIT or running.crashes >= START_ATTEMPTS):
             line = last_line(path) or how
             running.failed.set_exception(ConfigurationError(f"{running.child.name} can't start: {line} (log: {path})"))
+
+    def _end_dependants(self, name: str) -> None:
+        """They would notice by themselves, but only after a minute."""
+        for running in self._running.values():
+            process = running.process
+            if name in running.child.needs and process is not None:
+                sessions.send([process.pid], signal.SIGTERM)
+                asyncio.get_running_loop().call_later(running.child.stop_within_s, _kill_if_running, process)
+
+    async def _needs_ready(self, child: Child) -> None:
+        await asyncio.gather(*(self._running[name].ready.wait() for name in child.needs if name in self._running))
 
     async def _first_ready(self, running: _Running) -> None:
         assert running.failed is not None
@@ -247,6 +260,11 @@ class Supervisor:
         known = {pid: seen for pid, seen in running.seen.items() if pid in pids and pid != leader}
         fresh = {pid: seen for pid in pids if pid not in known and (seen := sessions.look(pid)) is not None}
         running.seen = known | fresh
+
+
+def _kill_if_running(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
 
 
 def _how(end: int | OSError) -> str:
