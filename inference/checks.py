@@ -51,7 +51,7 @@ def check_model_folder(spec: str, head: Head) -> Path:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that hold the weights. Raises ConfigurationError when there is none or a shard is missing."""
+    """The safetensors files that hold the weights. Raises ConfigurationError when one is missing."""
     index = folder / "model.safetensors.index.json"
     names = sorted(set(_json(index).get("weight_map", {}).values())) if index.is_file() else ["model.safetensors"]
     missing = [name for name in names if not (folder / name).is_file()]

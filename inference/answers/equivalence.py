@@ -57,7 +57,8 @@ class _Worker:
 
 
 async def _exchange(process: asyncio.subprocess.Process, pair: list[str]) -> bool:
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(json.dumps(pair).encode() + b"\n")
     await process.stdin.drain()
     return json.loads(await process.stdout.readline()) is True

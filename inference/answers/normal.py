@@ -2,7 +2,7 @@ r"""The normal form of an answer: the key by which answers vote together.
 
 Grammar of a key:
     q:3/4  exact rational        %:28  percentage        c:A  choice        w:even  words        x:\sqrt{2}  expression
-    (k;k] [k;k] tuple or interval with its brackets       {k;k} set, sorted       u{k;k} union       m((k;k);(k;k)) matrix
+    (k;k] [k;k] tuple or interval with its brackets     {k;k} set, sorted     u{k;k} union     m((k;k);(k;k)) matrix
 
 Law: equal keys mean equal answers, and different rationals have different keys. Reading a key's own text gives the key.
 """

@@ -13,6 +13,8 @@ from domain.budget import Spend
 from domain.errors import EngineError
 from domain.ports import Completion, ModelInfo, SampleRequest, ScoreRequest, StepScores
 
+NO_COST = Spend()
+
 
 @dataclass(frozen=True, slots=True)
 class CallFailure:
@@ -21,7 +23,7 @@ class CallFailure:
     key: str
     message: str
     retryable: bool
-    cost: Spend = Spend()
+    cost: Spend = NO_COST
 
     def error(self) -> EngineError:
         return EngineError(self.message, retryable=self.retryable)

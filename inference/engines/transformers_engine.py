@@ -7,9 +7,7 @@ Calls join as slots free up: newcomers are prefilled together, then merged into 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,6 +16,7 @@ from domain.errors import EngineError
 from domain.moves import FinishReason
 from domain.ports import Completion, ModelInfo, SampleRequest
 from inference.answers.extract import extract_answer
+from inference.engines.admission import Limits, WaitingRoom
 from inference.engines.base import ABORTED, CallFailure
 from inference.engines.batch import Batch, merged
 from inference.engines.forward import Forward
@@ -30,33 +29,20 @@ from inference.prompts import sample_ids
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of the running batch."""
-
-    rows: int = 64
-    tokens: int = 131_072
-    """Rows times the longest row's final length: bounds the memory of keys and values."""
-    prefill_tokens: int = 8_192
-    """Rows times the longest prompt of one prefill."""
-
-
 class TransformersEngine:
     """Implements `inference.engines.base.Engine`."""
 
     def __init__(self, loaded: Loaded, spec: str, limits: Limits | None = None) -> None:
         self.info: ModelInfo = loaded.info
-        self._limits = limits or Limits()
         self._tokenizer = loaded.tokenizer
         self._pieces = Pieces(loaded.tokenizer)
         self._device = loaded.device
         self._eos = eos_ids(loaded, spec)
         self._forward = Forward(loaded)
-        self._waiting: deque[Row] = deque()
+        self._waiting = WaitingRoom(limits or Limits(), mergeable=self._forward.mergeable)
         self._batch: Batch | None = None
         self._rows: dict[str, Row] = {}
         self._done: list[Row] = []
-        self._steps_waited = 0
         if not self._forward.mergeable:
             logger.warning("this model's cache can't be merged: its calls run in waves, without refill")
 
@@ -82,7 +68,7 @@ class TransformersEngine:
             raise EngineError("max_tokens must be at least 1 and the prompt must not be empty", retryable=False)
         row = new_row(self._pieces, request, prompt, min(request.max_tokens, room))
         self._rows[request.key] = row
-        self._waiting.append(row)
+        self._waiting.add(row)
 
     def abort(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -100,7 +86,7 @@ class TransformersEngine:
     @torch.inference_mode()
     def step(self) -> Sequence[Completion | CallFailure]:
         """Admit newcomers if there is room, then draw one token for every row of the batch."""
-        newcomers = self._admissible()
+        newcomers = self._waiting.admit([row for row in self._batch.rows if row.live] if self._batch else [])
         if newcomers:
             self._admit(newcomers)
         self._tidy()
@@ -109,40 +95,6 @@ class TransformersEngine:
         return self._ended()
 
     # -------------------------------------------------------------------------------------------- admission
-
-    def _admissible(self) -> list[Row]:
-        """The next newcomers in order of arrival. A few free slots are gathered first, since a merge copies the cache."""
-        live = self._batch.live if self._batch is not None else []
-        while self._waiting and not self._waiting[0].live:
-            self._waiting.popleft()
-        free = self._limits.rows - len(live)
-        if not self._waiting or free < 1 or (live and not self._forward.mergeable):
-            return []
-        self._steps_waited += 1
-        if live and free < min(len(self._waiting), self._limits.rows // 8) and self._steps_waited < 16:
-            return []
-        self._steps_waited = 0
-        return self._fitting(free, [self._batch.rows[index] for index in live] if self._batch else [])
-
-    def _fitting(self, free: int, running: list[Row]) -> list[Row]:
-        longest = max((row.final_length for row in running), default=0)
-        chosen: list[Row] = []
-        longest_prompt = 0
-        while self._waiting and len(chosen) < free:
-            row = self._waiting[0]
-            if not row.live:
-                self._waiting.popleft()
-                continue
-            longest = max(longest, row.final_length)
-            longest_prompt = max(longest_prompt, len(row.prompt))
-            rows = len(running) + len(chosen) + 1
-            fits = longest * rows <= self._limits.tokens
-            fits = fits and longest_prompt * (len(chosen) + 1) <= self._limits.prefill_tokens
-            # A call that is too large for the limits still runs, alone.
-            if not fits and (running or chosen):
-                break
-            chosen.append(self._waiting.popleft())
-        return chosen
 
     def _admit(self, newcomers: list[Row]) -> None:
         """Prefill each distinct prompt once, draw the first tokens, and merge the rows that go on."""
