@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from api import logs, problems
 from api.bootstrap import bootstrap
-from api.documented import add_components
+from api.documented import completed
 from api.drain import on_shutdown_signal
 from api.edge import Edge
 from api.limits import BodyLimit
@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 class DeliberateAPI(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = add_components(super().openapi())
+            self.openapi_schema = completed(super().openapi())
         return self.openapi_schema
 
 

@@ -55,9 +55,15 @@ WAIT: dict[str, Any] = {
 }
 
 
-def add_components(document: dict[str, Any]) -> dict[str, Any]:
-    """The models that no route names as its own request or response."""
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """The framework's document with our models for what the framework does not know, and without its errors."""
     components = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        components.pop(name, None)
+    for item in document["paths"].values():
+        for operation in item.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
     for model in (Problem, Submission):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         for name, inner in schema.pop("$defs", {}).items():
