@@ -19,13 +19,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.budget import Spend
 from domain.ids import JobId
-from domain.job import FINAL, JobStatus, finish
+from domain.job import FINAL, JobError, JobStatus, finish
 from domain.ports import JobWrite
+from domain.verdict import StopReason
 from storage.endings import Ending, end_jobs
 from storage.json_text import json_text
+from storage.stopping import stop_job
 from storage.tables import SPEND_COLUMNS
 
 Rows = Mapping[str, Row[Any]]
+
+_REFUSED = "The progress of this job could not be stored by a defect of ours, which is now in our log."
 
 # In the order of ids, so that two group commits wait for each other and never deadlock.
 _LOCK = text(
@@ -65,15 +69,24 @@ _SPEND = text(
 
 
 async def commit_writes(connection: AsyncConnection, writes: Sequence[JobWrite]) -> frozenset[JobId]:
-    """Store the writes whose fence holds; gives the jobs whose lease is lost (or that do not exist)."""
-    if len({write.job for write in writes}) != len(writes):
-        raise ValueError("a group commit takes one write for each job")
+    """Store the writes whose fence holds; gives the jobs whose lease is lost (or that do not exist).
+
+    Several writes of one job are allowed (a worker that lost a job and took it again): the later one gives its spend,
+    and the job is lost when none of them holds.
+    """
     rows = await _lock(connection, [write.job for write in writes])
     held = [write for write in writes if _holds(write, rows)]
-    lost = {write.job for write in writes if not _holds(write, rows) and not _ended_before(write, rows)}
     if held:
         await _store(connection, held, rows)
-    return frozenset(lost)
+    kept = {write.job for write in writes if _holds(write, rows) or _ended_before(write, rows)}
+    return frozenset(write.job for write in writes) - kept
+
+
+async def end_refused(connection: AsyncConnection, write: JobWrite) -> None:
+    """End a job whose write breaks a law of the tables, provided that the write's fence holds."""
+    if _holds(write, await _lock(connection, [write.job])):
+        error = JobError("internal_error", _REFUSED)
+        await stop_job(connection, write.job, StopReason.INTERNAL_ERROR, error, _REFUSED)
 
 
 async def _lock(connection: AsyncConnection, ids: Sequence[str]) -> Rows:
@@ -94,9 +107,10 @@ def _ended_before(write: JobWrite, rows: Rows) -> bool:
 async def _store(connection: AsyncConnection, writes: Sequence[JobWrite], rows: Rows) -> None:
     await _insert_events(connection, writes)
     await _insert_calls(connection, writes)
-    await connection.execute(_SPEND, {"ids": [write.job for write in writes], **_columns([w.spend for w in writes])})
-    endings = [_ending(write, rows[write.job]) for write in writes if write.finish is not None]
-    await end_jobs(connection, endings, next(iter(rows.values())).now)
+    spent = {write.job: write.spend for write in writes}
+    await connection.execute(_SPEND, {"ids": list(spent), **_columns(list(spent.values()))})
+    endings = {write.job: _ending(write, rows[write.job]) for write in writes if write.finish is not None}
+    await end_jobs(connection, list(endings.values()), next(iter(rows.values())).now)
 
 
 async def _insert_events(connection: AsyncConnection, writes: Sequence[JobWrite]) -> None:

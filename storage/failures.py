@@ -36,6 +36,11 @@ _PASSWORD_HINT = "password authentication failed"
 class StatementRefused(Exception):
     """Postgres refused a statement: a defect of this program, or a row that breaks a law of the tables."""
 
+    def __init__(self, message: str, *, by_data: bool) -> None:
+        super().__init__(message)
+        self.by_data = by_data
+        """Whether other values might have passed: the statement itself is sound."""
+
 
 def translated(error: SQLAlchemyError) -> Exception:
     """The error that callers see instead of `error`."""
@@ -57,8 +62,10 @@ def translated(error: SQLAlchemyError) -> Exception:
 
 def _refused(error: DBAPIError, state: str | None) -> StatementRefused:
     constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-    name = type(error.orig).__name__
-    return StatementRefused(f"{name} ({state or 'no SQLSTATE'})" + (f", constraint {constraint}" if constraint else ""))
+    message = f"{type(error.orig).__name__} ({state or 'no SQLSTATE'})"
+    if constraint:
+        message += f", constraint {constraint}"
+    return StatementRefused(message, by_data=state is not None and state[:2] in ("22", "23"))
 
 
 def _unreachable(reason: str) -> str:

@@ -6,18 +6,23 @@ write under an older fence changes nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import text
 
 from domain import job as transitions
+from domain.errors import InvalidRequest
 from domain.ids import JobId
-from domain.job import JobStatus
+from domain.job import IllegalTransition, JobStatus
 from domain.ports import Claim, JobWrite, Renewal
-from storage.commits import commit_writes
+from storage.commits import commit_writes, end_refused
 from storage.database import Database
+from storage.failures import StatementRefused
 from storage.unreadable import read_or_end
+
+log = logging.getLogger(__name__)
 
 # Two partial indexes give the first rows of each kind; `statement_timestamp()` is stable and can be looked up in one.
 _CLAIM = text(
@@ -68,6 +73,10 @@ _RELEASE = text(
 )
 
 
+_DEFECTS = (StatementRefused, IllegalTransition, InvalidRequest, TypeError, ValueError)
+"""What the encoding or the storing of one bad write raises."""
+
+
 class PostgresJobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -101,12 +110,29 @@ class PostgresJobStore:
     async def commit(self, writes: Sequence[JobWrite]) -> frozenset[JobId]:
         """Store all writes whose fence still holds, in one transaction; gives the jobs whose lease was lost.
 
-        Safe to repeat after any error. Raises Unavailable; then nothing, or everything, was stored.
+        Safe to repeat after any error. Raises Unavailable; then nothing, or everything, was stored. A write that breaks
+        a law of the tables is a defect of ours: its job ends as failed and counts as lost, the others are stored.
         """
         if not writes:
             return frozenset()
+        try:
+            async with self._database.transaction() as connection:
+                return await commit_writes(connection, writes)
+        except _DEFECTS as error:
+            if len(writes) == 1:
+                return await self._refuse(writes[0], error)
+        kept = {write.job for write in writes if not await self.commit([write])}
+        return frozenset(write.job for write in writes) - kept
+
+    async def _refuse(self, write: JobWrite, error: Exception) -> frozenset[JobId]:
+        if isinstance(error, StatementRefused) and not error.by_data:
+            raise error
+        # Values may be in the texts of other errors than ours, so that only their type is told.
+        why = str(error) if isinstance(error, StatementRefused) else type(error).__name__
+        log.error("job %s: its progress was refused and it ends as failed: %s", write.job, why)
         async with self._database.transaction() as connection:
-            return await commit_writes(connection, writes)
+            await end_refused(connection, write)
+        return frozenset({write.job})
 
     async def release(self, worker: str, claims: Sequence[tuple[JobId, int]]) -> None:
         """Back to the queue; claims that are no longer held are left alone."""

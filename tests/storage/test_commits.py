@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from domain.budget import Spend
-from domain.events import MoveSettled
+from domain.events import Event, MoveSettled
 from domain.ids import JobId, TenantId
-from domain.job import IllegalTransition, JobStatus
+from domain.job import JobStatus
 from domain.moves import Failed, FailureKind, FinishReason, Sampled
-from domain.ports import Claim
+from domain.ports import Claim, JobWrite
 from domain.verdict import StopReason, Verdict
 from storage.database import Database
 from storage.deliveries import Deliveries
@@ -87,10 +89,18 @@ async def test_lost_jobs_do_not_stop_the_others(
     assert await scalar(database, "SELECT array_agg(DISTINCT job_id) FROM calls") == [mine.job]
 
 
-async def test_one_write_for_each_job(jobs: Jobs, store: PostgresJobStore, tenant: TenantId) -> None:
+async def test_a_job_that_its_worker_lost_and_took_again_is_not_lost(
+    database: Database, jobs: Jobs, store: PostgresJobStore, tenant: TenantId
+) -> None:
     (claim,) = await claimed(jobs, store, tenant)
-    with pytest.raises(ValueError, match="one write"):
-        await store.commit([progress(claim.job, 1), progress(claim.job, 1, first_seq=2)])
+    await expire_leases(database)
+    await store.claim("w", 1, 60)
+    writes = [progress(claim.job, 1, first_seq=7), progress(claim.job, 2, spend=TOTAL)]
+    for order in (writes, writes[::-1]):
+        assert await store.commit(order) == frozenset()
+    events, _ = await Traces(database).page(tenant, claim.job)
+    assert [item.seq for item in events] == [0, 1]
+    assert (await jobs.get(tenant, claim.job)).spend == TOTAL
 
 
 async def test_the_end_is_stored_whole(
@@ -175,21 +185,65 @@ async def test_a_zombies_end_is_lost(database: Database, jobs: Jobs, store: Post
     assert (await jobs.get(tenant, claim.job)).status is JobStatus.INCOMPLETE
 
 
-async def test_an_end_that_is_none_stores_nothing(
+def _with(finish: dict[str, Any], write: JobWrite) -> JobWrite:
+    assert write.finish is not None
+    return replace(write, finish=replace(write.finish, **finish))
+
+
+BAD_WRITES: list[tuple[str, Callable[[str], JobWrite]]] = [
+    ("an end that is none", lambda job: _with({"status": JobStatus.QUEUED}, ending(job, 1, 1))),
+    ("ck_jobs_stop_reason", lambda job: _with({"status": JobStatus.CANCELLED}, ending(job, 1, 1))),
+    ("ck_jobs_confidence", lambda job: _with({"verdict": replace(VERDICT, confidence=2.0)}, ending(job, 1, 1))),
+    ("not a number", lambda job: _with({"verdict": replace(VERDICT, confidence=float("nan"))}, ending(job, 1, 1))),
+    ("ck_calls_amounts", lambda job: replace(progress(job, 1), calls=(replace(call("k"), cost=Spend(flops=-1.0)),))),
+    ("bigint", lambda job: progress(job, 1, spend=Spend(rollouts=2**64))),
+    ("a lone surrogate as a key", lambda job: replace(progress(job, 1), calls=(call("\ud800"),))),
+    ("no event", lambda job: replace(progress(job, 1), events=(cast(Event, object()),))),
+]
+
+
+@pytest.mark.parametrize("make_bad", [make for _, make in BAD_WRITES], ids=[name for name, _ in BAD_WRITES])
+async def test_a_bad_write_ends_its_own_job_and_no_other(
+    make_bad: Callable[[str], JobWrite],
+    database: Database,
+    jobs: Jobs,
+    store: PostgresJobStore,
+    tenant: TenantId,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first, bad, last = await claimed(jobs, store, tenant, 3)
+    lost = await store.commit([progress(first.job, 1), make_bad(bad.job), ending(last.job, 1, 1)])
+    assert lost == {bad.job}
+    assert (await jobs.get(tenant, first.job)).spend == COST
+    assert (await jobs.get(tenant, last.job)).status is JobStatus.COMPLETED
+    record = await jobs.get(tenant, bad.job)
+    assert (record.status, record.stop_reason) == (JobStatus.FAILED, StopReason.INTERNAL_ERROR)
+    assert record.error is not None
+    events, _ = await Traces(database).page(tenant, bad.job)
+    assert [item.seq for item in events] == [0, 1]
+    assert sorted(due.job_id for due in await Deliveries(database).claim_due(9, 60)) == sorted([bad.job, last.job])
+    assert "refused" in caplog.text
+
+
+async def test_a_zombies_bad_write_ends_nothing(
     database: Database, jobs: Jobs, store: PostgresJobStore, tenant: TenantId
 ) -> None:
     (claim,) = await claimed(jobs, store, tenant)
-    write = ending(claim.job, 1, 1)
-    assert write.finish is not None
-    with pytest.raises(IllegalTransition):
-        await store.commit([replace(write, finish=replace(write.finish, status=JobStatus.QUEUED))])
-    with pytest.raises(StatementRefused, match="ck_jobs_stop_reason"):
-        await store.commit([replace(write, finish=replace(write.finish, status=JobStatus.CANCELLED))])
-    verdict = replace(VERDICT, confidence=1.5)
-    with pytest.raises(StatementRefused, match="ck_jobs_confidence_range"):
-        await store.commit([replace(write, finish=replace(write.finish, verdict=verdict))])
-    assert await scalar(database, "SELECT count(*) FROM events") == 1
+    await expire_leases(database)
+    await store.claim("heir", 1, 60)
+    bad = progress(claim.job, 1, spend=Spend(rollouts=2**64))
+    assert await store.commit([bad]) == {claim.job}
     assert (await jobs.get(tenant, claim.job)).status is JobStatus.IN_PROGRESS
+
+
+async def test_a_broken_table_ends_no_job(
+    database: Database, jobs: Jobs, store: PostgresJobStore, tenant: TenantId
+) -> None:
+    claims = await claimed(jobs, store, tenant, 2)
+    await run_sql(database, "ALTER TABLE calls ALTER COLUMN kind TYPE int USING 1")
+    with pytest.raises(StatementRefused):
+        await store.commit([progress(claim.job, 1) for claim in claims])
+    assert (await jobs.counts())[JobStatus.IN_PROGRESS] == 2
 
 
 async def test_whatever_a_model_writes_comes_back(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import NullPool, create_engine
 
@@ -17,6 +20,7 @@ from storage.database import parse_url
 from storage.tables import metadata
 from tests.support.postgres import TestPostgres
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.integration
 
 CATALOGUE = """
@@ -108,3 +112,12 @@ def test_the_command_without_a_url_says_what_to_set(
     monkeypatch.delenv("DELIBERATE_DATABASE_URL", raising=False)
     assert migrate.main() == 2
     assert "DELIBERATE_DATABASE_URL" in capsys.readouterr().err
+
+
+def test_alembics_own_command_works_too(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DELIBERATE_DATABASE_URL", empty_url)
+    config = Config(ROOT / "alembic.ini")
+    command.upgrade(config, "head")
+    assert migrate.current(empty_url) == "0001"
+    command.downgrade(config, "base")
+    assert schema(empty_url) == []

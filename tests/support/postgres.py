@@ -59,7 +59,8 @@ class TestPostgres:
     def _initialise(self) -> None:
         self._data.mkdir(mode=0o700)
         self._programs.own(self._data)
-        command = [self._programs.folder / "initdb", "-D", self._data, "-U", "postgres", *INITDB_OPTIONS]
+        initdb = str(self._programs.folder / "initdb")
+        command = [initdb, "-D", str(self._data), "-U", "postgres", *INITDB_OPTIONS]
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._programs.identity)
 
     def start(self) -> None:
@@ -99,7 +100,7 @@ class TestPostgres:
         name = url.split("@/")[1].split("?")[0]
         self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def execute(self, statement: sql.Composable) -> None:
+    def execute(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(statement)
 
