@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
-from inference.answers.equivalence import SymbolicEquivalence
 
 from domain.errors import ConfigurationError, DeliberateError
 from domain.settings import Settings, from_environment
+from inference.answers.equivalence import SymbolicEquivalence
 from messaging.celery_app import ORCHESTRATOR_QUEUE, RING, make_app, worker_arguments
 from messaging.presence import Presence
 from messaging.progress import RedisProgress

@@ -12,9 +12,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference.host import EngineHost
-
 from domain.ports import ModelInfo
+from inference.host import EngineHost
 from workers.gpu.mailbox import Mailbox, Request, Result
 from workers.names import POLICY
 
