@@ -22,10 +22,10 @@ from domain.ids import JobId
 from domain.job import FINAL, JobError, JobStatus, finish
 from domain.ports import JobWrite
 from domain.verdict import StopReason
+from storage.columns import SPEND_COLUMNS
 from storage.endings import Ending, end_jobs
 from storage.json_text import json_text
 from storage.stopping import stop_job
-from storage.tables import SPEND_COLUMNS
 
 Rows = Mapping[str, Row[Any]]
 

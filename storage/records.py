@@ -15,7 +15,8 @@ from domain.job import JobError, JobStatus
 from domain.problem import Problem
 from domain.recipe import StrategySpec
 from domain.verdict import StopReason, Verdict
-from storage.tables import SPEND_COLUMNS, jobs
+from storage.columns import SPEND_COLUMNS
+from storage.tables import jobs
 
 _STRATEGY: Any = StrategySpec  # a union is no `type` to a type checker, yet the codec reads it
 

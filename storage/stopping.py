@@ -10,9 +10,9 @@ from domain.events import JobStopped
 from domain.job import JobError
 from domain.ports import Finish
 from domain.verdict import StopReason, Verdict, status_after
+from storage.columns import SPEND_COLUMNS
 from storage.endings import Ending, end_jobs
 from storage.json_text import json_text
-from storage.tables import SPEND_COLUMNS
 
 _READ = text(
     f"""
