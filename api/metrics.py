@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from domain.job import JobStatus
+
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -35,14 +37,15 @@ class Metrics:
         self._seconds.labels(method, route).observe(seconds)
 
     def database(
-        self, jobs: Mapping[str, int], deliveries: Mapping[str, int], oldest_queued_s: float, outbox_depth: int
+        self, jobs: Mapping[JobStatus, int], deliveries: Mapping[str, int], oldest_queued_s: float, outbox_depth: int
     ) -> None:
         self._database.set(1)
         self._oldest.set(oldest_queued_s)
         self._outbox.set(outbox_depth)
-        for gauge, counts in ((self._jobs, jobs), (self._deliveries, deliveries)):
-            for label, count in counts.items():
-                gauge.labels(str(label)).set(count)
+        for status, count in jobs.items():
+            self._jobs.labels(status.value).set(count)
+        for state, count in deliveries.items():
+            self._deliveries.labels(state).set(count)
 
     def database_down(self) -> None:
         """Old numbers would look like present ones: they are taken away."""

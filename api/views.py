@@ -13,7 +13,7 @@ from domain.codec import encode
 from domain.job import FINAL
 from domain.recipe import DEFAULT_STRATEGY, Bounds, StrategySpec, spec_to_json
 from storage.deliveries import DeliveryRecord
-from storage.jobs import JobRecord
+from storage.records import JobRecord
 from storage.traces import StoredEvent
 
 JOBS = "/v1/reasoning/jobs"

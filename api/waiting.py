@@ -15,7 +15,7 @@ from fastapi import Request
 from api.services import Services
 from api.views import is_final
 from domain.ids import TenantId
-from storage.jobs import JobRecord
+from storage.records import JobRecord
 
 LONGEST_WAIT_S = 60
 POLL_S = 0.5

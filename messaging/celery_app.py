@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from celery import Celery
-from kombu import Exchange, Queue
+from celery import Celery  # type: ignore[import-untyped]
+from kombu import Exchange, Queue  # type: ignore[attr-defined]
 
 from messaging.redis_url import TIMEOUT_S, broker_url
 
@@ -89,4 +89,9 @@ def worker_arguments(queue: str, log_level: str = "info") -> list[str]:
 
 def _queues(queue: str | None) -> tuple[Queue, ...]:
     names = (CONTROL_QUEUE, ORCHESTRATOR_QUEUE) if queue is None else (queue,)
-    return tuple(Queue(name, Exchange(""), routing_key=name) for name in names)
+    return tuple(queue_named(name) for name in names)
+
+
+def queue_named(name: str) -> Any:
+    """A kombu queue behind the anonymous exchange."""
+    return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]

@@ -13,7 +13,11 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from celery.signals import worker_init, worker_shutdown, worker_shutting_down
+from celery.signals import (  # type: ignore[import-untyped]
+    worker_init,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from domain.errors import ConfigurationError
 from domain.settings import Settings, from_environment

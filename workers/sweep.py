@@ -30,7 +30,7 @@ class Sweep:
         """Raises Unavailable."""
         rung = await self._jobs.ring_stale(STALE_S)
         if rung:
-            logger.info("rang again for %d waiting jobs", rung)
+            logger.debug("rang again for %d waiting jobs", rung)
         if time.monotonic() - self._purged_at >= PURGE_EVERY_S:
             await purge_keys(self._database)
             self._purged_at = time.monotonic()

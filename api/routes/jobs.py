@@ -18,7 +18,7 @@ from api.waiting import job_after_wait, preferred_wait_s
 from domain.errors import InvalidRequest
 from domain.ids import is_id
 from domain.job import JobStatus
-from storage.jobs import JobRecord
+from storage.records import JobRecord
 
 RETRY_AFTER_S = "1"
 LAST_SEQ = 2**31 - 1

@@ -55,6 +55,15 @@ async def test_deliveries_go_to_control(doorbell: Doorbell, redis_server: TestRe
     assert newest(redis_server, CONTROL_QUEUE) == (DELIVER, [])
 
 
+async def test_bells_that_nobody_hears_do_not_fill_redis(
+    doorbell: Doorbell, redis_server: TestRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("messaging.doorbell.MOST_WAITING", 3)
+    for number in range(10):
+        await doorbell.ring([f"job_{number}"])
+    assert length(redis_server, ORCHESTRATOR_QUEUE) == 3
+
+
 async def test_it_rings_after_a_flush(doorbell: Doorbell, redis_server: TestRedis) -> None:
     """With a named exchange kombu would look its bindings up in Redis, find none, and drop the message."""
     await doorbell.ring(["job_a"])
