@@ -10,6 +10,9 @@ from typing import Any
 
 SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
 
+_PLACE = "\ue000problem\ue001"
+"""Stands for the problem in a rendered template; private-use characters, so that no template has it."""
+
 
 def plain_prompt(problem: str) -> str:
     """The prompt of a model without a chat template; it ends with a line break, so that no token spans its end."""
@@ -39,6 +42,17 @@ def _start(tokenizer: Any) -> list[int]:
 
 
 def _chat_ids(tokenizer: Any, problem: str) -> list[int]:
+    if not any(token in problem for token in tokenizer.all_special_tokens):
+        return _rendered_ids(tokenizer, _rendered(tokenizer, problem))
+    # A user who writes a turn marker must not be able to end their own turn: only the template's markers count.
+    before, _, after = _rendered(tokenizer, _PLACE).partition(_PLACE)
+    return _rendered_ids(tokenizer, before) + text_ids(tokenizer, problem) + _rendered_ids(tokenizer, after)
+
+
+def _rendered(tokenizer: Any, problem: str) -> str:
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": problem}]
-    rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+    return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+
+
+def _rendered_ids(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

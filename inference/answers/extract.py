@@ -12,7 +12,7 @@ from domain.moves import Answer
 from inference.answers.latex import balanced_end
 from inference.answers.normal import normal_form
 
-_BOX = re.compile(r"\\f?boxed\s*")
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
 _LINKED = re.compile(
     r"^[\s,;$.\\()]*(?:\\q?quad\s*)?(?:(?:\\text\s*\{)?[\s\w()]{0,16}\b(?:and|or)\b\s*\}?)?\s*(?:\\q?quad)?[\s,;$\\()]*$"
 )

@@ -15,13 +15,14 @@ _PAIRS = {"(": ")", "[": "]", "{": "}", OPEN: CLOSE}
 _PLAIN = (
     ("−", "-"), ("–", "-"), ("×", r"\times "), ("·", r"\cdot "), ("÷", r"\div "), ("π", r"\pi "), ("∞", r"\infty "),
     ("≤", r"\le "), ("≥", r"\ge "), ("≠", r"\ne "), ("∪", r"\cup "), ("²", "^2"), ("³", "^3"), ("½", r"\frac{1}{2}"),
-    ("€", ""), ("£", ""), ("°", ""), ("\u00a0", " "), ("{,}", ","), ("**", "^"), (r"\{", OPEN), (r"\}", CLOSE),
+    ("€", ""), ("£", ""), ("°", ""), ("\u00a0", " "), ("{,}", ","), (r"\{", OPEN), (r"\}", CLOSE),
     (r"\lbrace", OPEN), (r"\rbrace", CLOSE), (r"\$", ""), ("$", " "), (r"\%", "%"), (r"\\\\", r"\\"),
 )  # fmt: skip
 _DROPPED = re.compile(
     r"\\!\s*|(?<!\\)\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr|Bigl?|Bigr)(?![a-zA-Z])\.?|(?<!\\)\\[()\[\]]"
     r"|\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\(?:degree|degrees)(?![a-zA-Z])"
 )
+_BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
 _SPACED = re.compile(r"\\q?quad|(?<!\\)\\[,;: ]|~")
 _SYNONYMS = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
@@ -57,6 +58,7 @@ def cleaned(text: str) -> str:
     """The same mathematics in fewer spellings."""
     for old, new in _PLAIN:
         text = text.replace(old, new)
+    text = _BOLD.sub(r"\1", text).replace("**", "^")
     text = _SPACED.sub(" ", _DROPPED.sub("", text))
     for pattern, new in _SYNONYMS:
         text = pattern.sub(new, text)
