@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ async def read_or_end(connection: AsyncConnection, ids: Sequence[str]) -> dict[s
         bodies[row.job_id].append((row.seq, row.body))
     traces = {}
     for job, stored in bodies.items():
+        await asyncio.sleep(0)  # the worker's other searches go on while long traces are decoded
         try:
             traces[job] = _decoded(stored)
         except (KeyError, TypeError, ValueError, DeliberateError):
