@@ -30,6 +30,8 @@ SETTINGS = {
     # The statements of a failed query hold prompts: they stay out of the log.
     "log_min_error_statement": "panic",
     "log_parameter_max_length_on_error": "0",
+    # So does the detail of a refused row (`Failing row contains …`).
+    "log_error_verbosity": "terse",
 }
 
 
