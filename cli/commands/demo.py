@@ -50,13 +50,13 @@ def demo(
         from_environment(os.environ), home=home, port=0, webhook_allowed_networks=(ip_network("127.0.0.0/8"),)
     )
     began = time.monotonic()
-    try:
-        good = _show(console, settings, examples, n, within)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    # Kept when this raises: the message names a log in it.
+    good = _show(console, settings, examples, n, within)
     console.print(f"everything is stopped; the demo took {time.monotonic() - began:.0f} s")
     if not good:
+        console.print(f"the logs are in {home / 'logs'}")
         raise typer.Exit(FAILED)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def _show(console: Console, settings: Settings, examples: list[Example], n: int, within_s: float) -> bool:

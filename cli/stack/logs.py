@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import IO
 
 ROTATE_BYTES = 10 * 1024 * 1024
 TAIL_BYTES = 4096
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* +[A-Z]+ +[\w.]+:? +")
 
 
 def open_log(folder: Path, name: str) -> IO[bytes]:
@@ -21,7 +23,7 @@ def log_path(folder: Path, name: str) -> Path:
 
 
 def last_line(path: Path) -> str:
-    """The last line that says something, cut to 300 characters; empty when there is none."""
+    """The last line that says something, without its time and logger, cut to 300 characters; empty for none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))
@@ -29,4 +31,4 @@ def last_line(path: Path) -> str:
     except OSError:
         return ""
     said = [line.strip() for line in lines if line.strip()]
-    return said[-1][-300:] if said else ""
+    return _STAMP.sub("", said[-1])[-300:] if said else ""
