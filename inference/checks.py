@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,26 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json"
 _GIT_LFS = b"version https://git-lfs"
 
 
-class Head(Enum):
-    """Which output the model must have: endings of the class names in `architectures`, and a remedy."""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    endings: tuple[str, ...]
+    """Of the class names in `architectures`."""
+    title: str
 
-    CAUSAL_LM = (("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"), "a causal language model")
-    TOKEN_CLASSIFICATION = (("ForTokenClassification",), "a token-classification model with 2 labels")
+
+class Head(Enum):
+    """Which output the model must have."""
+
+    CAUSAL_LM = _Kind(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"), "a causal language model")
+    TOKEN_CLASSIFICATION = _Kind(("ForTokenClassification",), "a token-classification model with 2 labels")
 
     @property
     def endings(self) -> tuple[str, ...]:
-        return self.value[0]
+        return self.value.endings
 
     @property
     def title(self) -> str:
-        return self.value[1]
+        return self.value.title
 
 
 def is_local(spec: str) -> bool:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from domain.errors import EngineError
 from domain.ports import ModelInfo
@@ -26,7 +26,7 @@ OnDone: TypeAlias = Callable[[Sequence[Result]], None]
 class EngineHost:
     """Owns `engine`: after this only the host's thread touches it."""
 
-    def __init__(self, engine: Core, name: str = "engine") -> None:
+    def __init__(self, engine: Core[Any, Any], name: str = "engine") -> None:
         self._engine = engine
         self._info = engine.info
         self._wake = threading.Condition()
@@ -122,7 +122,7 @@ class EngineHost:
         with self._wake:
             requests, self._inbox = self._inbox, deque()
             aborts, self._aborts = self._aborts, []
-        results = [failure for request in requests if (failure := self._add(request)) is not None]
+        results: list[Result] = [failure for request in requests if (failure := self._add(request)) is not None]
         try:
             if aborts:
                 self._engine.abort(aborts)

@@ -42,8 +42,9 @@ def load(spec: str, head: Head, *, threads: int, device: str) -> Loaded:
     """Raises ConfigurationError with one line that names the model and the remedy."""
     source = str(check_model_folder(spec, head)) if is_local(spec) else spec
     torch.set_num_threads(threads)
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    quiet: Any = transformers.utils.logging
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
     target = choose_device(device)
     model, tokenizer = _from_pretrained(spec, source, head, target)
     return Loaded(model, tokenizer, _info(spec, source, model, tokenizer), target)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from domain.ports import Completion, ModelInfo, SampleRequest, ScoreRequest, StepScores
-from inference.engines.base import CallFailure, Core, Request, Result
+from inference.engines.base import CallFailure, Engine, Request, Result, Scorer
 from inference.host import EngineHost
 
 
@@ -47,7 +47,7 @@ def _settle(future: asyncio.Future[Result], result: Result) -> None:
 class LocalPolicy:
     """Implements `domain.ports.Policy` on an engine of this process."""
 
-    def __init__(self, engine: Core) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._host = EngineHost(engine, "policy")
         self._calls = _Calls(self._host)
 
@@ -75,7 +75,7 @@ class LocalPolicy:
 class LocalVerifier:
     """Implements `domain.ports.Verifier` on a verifier of this process."""
 
-    def __init__(self, scorer: Core) -> None:
+    def __init__(self, scorer: Scorer) -> None:
         self._host = EngineHost(scorer, "verifier")
         self._calls = _Calls(self._host)
 

@@ -65,7 +65,7 @@ def _compound_latex(node: Node) -> str:
         return r"\begin{pmatrix}" + r" \\ ".join(rows) + r"\end{pmatrix}"
     if node.kind == "u{}":
         return r" \cup ".join(map(latex_of, node.parts))
-    opening, closing = (r"\{", r"\}") if node.kind == "{}" else node.kind
+    opening, closing = (r"\{", r"\}") if node.kind == "{}" else (node.kind[0], node.kind[1])
     return opening + ", ".join(map(latex_of, node.parts)) + closing
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from domain.budget import Spend
 from domain.errors import EngineError
@@ -33,9 +33,11 @@ ABORTED = "the call was aborted"
 
 Request: TypeAlias = SampleRequest | ScoreRequest
 Result: TypeAlias = Completion | StepScores | CallFailure
+Asked = TypeVar("Asked", SampleRequest, ScoreRequest, contravariant=True)
+Given = TypeVar("Given", bound=Completion | StepScores | CallFailure, covariant=True)
 
 
-class Core(Protocol):
+class Core(Protocol[Asked, Given]):
     """What `inference.host.EngineHost` drives: a policy engine or a verifier."""
 
     @property
@@ -51,11 +53,11 @@ class Core(Protocol):
         """Seconds until `step` can do something; 0 means now. Hosts wait this long instead of spinning."""
         ...
 
-    def add(self, request: SampleRequest | ScoreRequest) -> None:  # narrowed by `Engine` and `Scorer`
+    def add(self, request: Asked) -> None:
         """Raises EngineError(retryable=False) when the call can never work, e.g. a prompt longer than the context."""
         ...
 
-    def step(self) -> Sequence[Result]:
+    def step(self) -> Sequence[Given]:
         """Advance the batch a little; the calls that ended come back."""
         ...
 
@@ -68,9 +70,8 @@ class Core(Protocol):
         ...
 
 
-class Engine(Core, Protocol):
-    """A policy: takes `SampleRequest`, gives `Completion`."""
+Engine: TypeAlias = Core[SampleRequest, Completion | CallFailure]
+"""A policy."""
 
-
-class Scorer(Core, Protocol):
-    """A verifier: takes `ScoreRequest`, gives `StepScores`."""
+Scorer: TypeAlias = Core[ScoreRequest, StepScores | CallFailure]
+"""A verifier."""

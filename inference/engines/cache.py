@@ -15,27 +15,28 @@ ROOM_TOKENS = 64
 """Columns that a rebuilt buffer has to spare, so that most steps write one column and copy nothing."""
 
 
-class GrowingLayer(DynamicLayer):
+class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """A dynamic layer whose tensors are views of larger buffers [B, heads, capacity, head size]."""
 
     def __init__(self, keys: Tensor, values: Tensor, used: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
         self._buffers = (keys, values)
         self._show(used)
 
     def _show(self, used: int) -> None:
         self._used = used
-        self.keys, self.values = (buffer[:, :, :used] for buffer in self._buffers)
+        self._seen = self._buffers[0][:, :, :used], self._buffers[1][:, :, :used]
+        self.keys, self.values = self._seen
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         start, end = self._used, self._used + key_states.shape[-2]
         if end > self._buffers[0].shape[-2]:
-            self._buffers = tuple(_widened(buffer, start, end) for buffer in self._buffers)
+            self._buffers = (_widened(self._buffers[0], start, end), _widened(self._buffers[1], start, end))
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[:, :, start:end] = states
         self._show(end)
-        return self.keys, self.values
+        return self._seen
 
 
 def is_mergeable(config: Any) -> bool:
@@ -43,7 +44,7 @@ def is_mergeable(config: Any) -> bool:
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
 
 
-def rebuilt(running: Cache | None, keep: Tensor, trim: int, fresh: Cache | None, source: Tensor) -> Cache:
+def rebuilt(running: Any, keep: Tensor, trim: int, fresh: Any, source: Tensor) -> Cache:
     """Rows `keep` of the running cache without its first `trim` columns, then rows `source` of the fresh one.
 
     The shorter of the two is padded on the left. A source row may be given more than once: calls with the same prompt
@@ -51,7 +52,7 @@ def rebuilt(running: Cache | None, keep: Tensor, trim: int, fresh: Cache | None,
     """
     kept = [(layer.keys, layer.values) for layer in running.layers] if running is not None and len(keep) else []
     new = [(layer.keys, layer.values) for layer in fresh.layers] if fresh is not None and len(source) else []
-    layers = [
+    layers: list[Any] = [
         GrowingLayer(*joined)
         for joined in (
             _joined(kept[index] if kept else None, keep, trim, new[index] if new else None, source)

@@ -19,7 +19,8 @@ def load_policy(spec: str, *, threads: int, device: str = "auto", rows: int | No
 
     if is_local(spec):
         check_model_folder(spec, Head.CAUSAL_LM)  # before the heavy import
-    from inference.engines.transformers_engine import Limits, TransformersEngine
+    from inference.engines.admission import Limits
+    from inference.engines.transformers_engine import TransformersEngine
     from inference.loading import load
 
     loaded = load(spec, Head.CAUSAL_LM, threads=threads, device=device)

@@ -51,4 +51,5 @@ class Forward:
         output = self._model(
             input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **where, **self._extra
         )
-        return output.logits[:, -1]
+        logits: Tensor = output.logits[:, -1]
+        return logits

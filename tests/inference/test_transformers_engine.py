@@ -12,9 +12,10 @@ from domain.errors import EngineError
 from domain.moves import FinishReason
 from domain.ports import Completion, SampleRequest
 from inference.checks import Head
+from inference.engines.admission import Limits
 from inference.engines.base import CallFailure, Engine
 from inference.engines.factory import load_policy
-from inference.engines.transformers_engine import Limits, TransformersEngine
+from inference.engines.transformers_engine import TransformersEngine
 from inference.loading import load
 from inference.prompts import sample_ids
 
