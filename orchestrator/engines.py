@@ -6,6 +6,7 @@ Engines may fail after they ran; a call is repeated under its own key, and its e
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 
 from domain.errors import EngineError
@@ -65,10 +66,14 @@ class Engines:
         )
         if done.finish is FinishReason.ABORTED:
             return Failed(move.id, FailureKind.ABORTED, "aborted: the search had stopped", done.cost)
-        return Sampled(move.id, done.text, done.finish, done.answer, done.logprob, done.cost)
+        # A token of probability 0 (by top-p, or by rounding) has no logarithm that JSON could hold.
+        logprob = done.logprob if done.logprob is not None and math.isfinite(done.logprob) else None
+        return Sampled(move.id, done.text, done.finish, done.answer, logprob, done.cost)
 
     async def _score(self, move: Score, key: str, problem: str) -> Outcome:
         if self.verifier is None:
             raise EngineError("this stack has no verifier: choose a strategy without one", retryable=False)
         done = await self.verifier.score(ScoreRequest(key, problem, move.solution, move.seed, move.max_tokens))
+        if not all(0.0 <= score <= 1.0 for score in done.scores):
+            return Failed(move.id, FailureKind.INVALID, "the verifier gave a score outside of 0 to 1", done.cost)
         return Scored(move.id, done.scores, done.cost)

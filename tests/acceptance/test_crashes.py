@@ -15,9 +15,9 @@ from tests.support.stack import running_stack
 
 pytestmark = pytest.mark.integration
 
-JOBS, ROLLOUTS = 20, 24
-SLOW = "scripted:accuracy=0.7,tokens=40,delay_ms=400"
-"""24 rollouts and their scores in windows of 32: each job takes a second or so."""
+JOBS, ROLLOUTS = 20, 100
+SLOW = "scripted:accuracy=0.7,tokens=40,delay_ms=500"
+"""100 rollouts and their scores in windows of 32: each job takes about four seconds, however fast the machine is."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ async def running_jobs(user: User) -> list[str]:
                 break
             assert not any(state["status"] == "completed" for state in states), "too fast for this test"
             await asyncio.sleep(0.02)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.0)
     return jobs
 
 

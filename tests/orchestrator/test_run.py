@@ -1,16 +1,18 @@
 """One search through the real loop: budgets, stops, retries, aborts, resume."""
 
 import asyncio
+import json
 
 import pytest
 
 from domain.budget import Budget, Spend
+from domain.codec import encode
 from domain.errors import EngineError
 from domain.events import Event, JobStopped, JobSubmitted, MoveSettled, MovesIssued
 from domain.ids import JobId
 from domain.job import JobStatus
 from domain.moves import Failed, FailureKind
-from domain.ports import Claim
+from domain.ports import Claim, ScoreRequest, StepScores
 from domain.problem import text_problem
 from domain.recipe import BestOfN, SelfConsistency, StrategySpec
 from domain.verdict import StopReason
@@ -112,6 +114,18 @@ async def test_a_verifier_that_fails_gives_no_score() -> None:
     stopped, events = await solve(job(BestOfN(n=3)), Engines(FakePolicy(), verifier))
     assert stopped.reason is StopReason.COMPLETE
     assert "nothing is scored" in stopped.verdict.why
+
+
+@pytest.mark.parametrize("score", [float("nan"), -0.1, 1.5, float("inf")])
+async def test_what_is_no_probability_is_no_score(score: float) -> None:
+    class Odd(FakeVerifier):
+        async def score(self, request: ScoreRequest) -> StepScores:
+            return StepScores(request.key, (score,), Spend(verified_tokens=20, verifier_calls=1))
+
+    stopped, events = await solve(job(BestOfN(n=2)), Engines(FakePolicy(), Odd()))
+    assert "nothing is scored" in stopped.verdict.why
+    assert stopped.spend.verified_tokens == 40, "a useless answer is charged all the same"
+    assert json.loads(json.dumps([encode(event) for event in events], allow_nan=False))
 
 
 async def test_a_strategy_that_needs_a_verifier_says_so_without_one() -> None:
