@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import sys
 import time
 from collections.abc import Sequence
@@ -18,10 +19,10 @@ from training.cards import policy_card, verifier_card
 from training.data import Row
 from training.labels import sampled_rows
 from training.loop import set_up
-from training.policy import pass_rates, train_base
+from training.policy import Base, loaded, pass_rates, train_base
 from training.problems.arithmetic import Example
 from training.progress import say
-from training.recipe import RECIPES, Recipe, read_recipe
+from training.recipe import RECIPES, BaseRecipe, Recipe, read_recipe
 from training.report import Report, make_report
 from training.sampling import Draw, sample_solutions
 from training.splits import Splits, data_hash, make_splits
@@ -35,36 +36,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for policy/ and verifier/")
     parser.add_argument("--recipe", type=Path, default=RECIPES / "first_model.toml")
     parser.add_argument(
+        "--work", type=Path, help="folder that keeps the trained base, so that a later run starts from it"
+    )
+    parser.add_argument(
         "--smoke", action="store_true", help="a run of some seconds that only shows that all parts work"
     )
     chosen = parser.parse_args(arguments)
-    build(read_recipe(RECIPES / "smoke.toml" if chosen.smoke else chosen.recipe), chosen.out)
+    build(read_recipe(RECIPES / "smoke.toml" if chosen.smoke else chosen.recipe), chosen.out, chosen.work)
     return 0
 
 
-def build(recipe: Recipe, out: Path) -> Report:
+def build(recipe: Recipe, out: Path, work: Path | None = None) -> Report:
     """Trains, writes both folders with manifest and card, and gives the report on the held-out problems."""
     began = time.monotonic()
     set_up(recipe.seed)
     splits = make_splits(recipe.data)
     tokenizer = build_tokenizer(recipe.model.context, PROMPT_PHRASES)
-    base = train_base(recipe, splits.train, splits.validation, tokenizer)
-    strong = pass_rates(base.strong, splits.validation, tokenizer, recipe.base.temperature)
-    save_model(out / "policy", base.policy, tokenizer)
-    _say(
-        began, f"policy: step {base.policy_step} of {recipe.base.steps}; pass@1 of the end of the base {_shown(strong)}"
-    )
+    base, base_s = _base(recipe, splits, tokenizer, work)
+    early = base.policy(recipe.base.policy_pass_rate)
+    save_model(out / "policy", loaded(recipe.model, tokenizer, early.weights), tokenizer)
+    strong = loaded(recipe.model, tokenizer, base.strong)
+    rates = pass_rates(strong, splits.validation, tokenizer, recipe.base.temperature)
+    _say(began, f"policy: snapshot of step {early.step} of {recipe.base.steps}")
 
     rows = _verifier_rows(recipe, splits, out / "policy", tokenizer)
-    save_model(out / "verifier", train_verifier(recipe, base.strong, rows), tokenizer)
-    trained_s = time.monotonic() - began
+    save_model(out / "verifier", train_verifier(recipe, strong, rows), tokenizer)
+    trained_s = time.monotonic() - began + base_s
     _say(began, "verifier: trained")
 
     report = make_report(out / "policy", out / "verifier", splits.test, recipe.seed)
-    facts = {"policy_step": base.policy_step, "pass_rate_of_the_end_of_the_base": strong}
+    facts = {"policy_step": early.step, "validation_pass_at_1": {"policy": early.rates, "end_of_the_base": rates}}
     _document(out, recipe, splits, report, facts, trained_s)
     _say(began, "done")
     return report
+
+
+def _base(recipe: Recipe, splits: Splits, tokenizer: Any, work: Path | None) -> tuple[Base, float]:
+    """The base, and the seconds that an earlier run spent on it (0 when it was trained now)."""
+    import torch
+
+    key = hashlib.sha256(repr((recipe.seed, recipe.model, _training_part(recipe.base), data_hash(splits))).encode())
+    kept = None if work is None else work / f"base-{key.hexdigest()[:16]}.pt"
+    if kept is not None and kept.exists():
+        found: tuple[Base, float] = torch.load(kept, weights_only=False)
+        return found
+    began = time.monotonic()
+    base = train_base(recipe, splits.train, splits.validation, tokenizer)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        torch.save((base, time.monotonic() - began), kept)
+    return base, 0.0
+
+
+def _training_part(recipe: BaseRecipe) -> BaseRecipe:
+    """Without the number by which the policy is chosen afterwards."""
+    return dataclasses.replace(recipe, policy_pass_rate=0.0)
 
 
 def _verifier_rows(recipe: Recipe, splits: Splits, policy: Path, tokenizer: Any) -> list[Row]:
@@ -104,10 +130,6 @@ def _document(
         write_json(folder / "manifest.json", manifest | {"weights_sha256": weights_hash(folder)})
         (folder / "README.md").write_text(card(recipe, report, manifest), encoding="utf-8")
     write_json(out / "report.json", report.as_json())
-
-
-def _shown(rates: Any) -> str:
-    return " ".join(f"{level}: {rate:.2f}" for level, rate in rates.items())
 
 
 def _say(began: float, text: str) -> None:

@@ -50,7 +50,8 @@ def set_up(seed: int) -> None:
 def optimisers(model: torch.nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
     import torch
 
-    matrices, others = [], []
+    matrices: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
     for name, weight in model.named_parameters():
         hidden = weight.ndim == 2 and "embed" not in name and "head" not in name and "score" not in name
         (matrices if hidden else others).append(weight)

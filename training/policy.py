@@ -26,12 +26,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    step: int
+    rates: dict[int, float]
+    """Expected pass@1 of each level on the validation problems."""
+    weights: dict[str, torch.Tensor]
+    """Average of the latest weights: it stands for a run that ends here, without the noise of a high learning rate."""
+
+    @property
+    def mean_rate(self) -> float:
+        return sum(self.rates.values()) / len(self.rates)
+
+
+@dataclass(frozen=True)
 class Base:
-    policy: Any
-    """A `LlamaForCausalLM`: the early snapshot."""
-    strong: Any
-    """A `LlamaForCausalLM`: the end of the base."""
-    policy_step: int
+    snapshots: list[Snapshot]
+    """From the first to the last one."""
+    strong: dict[str, torch.Tensor]
+    """Weights at the end of the base."""
+
+    def policy(self, pass_rate: float) -> Snapshot:
+        """The first snapshot that reaches `pass_rate`; the last one when none does."""
+        return next((item for item in self.snapshots if item.mean_rate >= pass_rate), self.snapshots[-1])
 
 
 def new_model(recipe: ModelRecipe, tokenizer: Any) -> Any:
@@ -50,7 +66,7 @@ def new_model(recipe: ModelRecipe, tokenizer: Any) -> Any:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         # For training: sequences are short, and the fused CPU kernel's backward pass is three times slower here.
-        attn_implementation="eager",
+        attn_implementation="eager",  # type: ignore[call-arg]
     )
     return LlamaForCausalLM(config)
 
@@ -71,18 +87,24 @@ def language_loss(model: Any, batch: Batch) -> torch.Tensor:
     return functional.cross_entropy(model.lm_head(hidden[kept]).float(), batch.next_tokens[kept])
 
 
+def loaded(recipe: ModelRecipe, tokenizer: Any, weights: Mapping[str, torch.Tensor]) -> Any:
+    """A `LlamaForCausalLM` with these weights, ready to write."""
+    model = new_model(recipe, tokenizer)
+    model.load_state_dict(dict(weights))
+    return model.eval()
+
+
 def train_base(recipe: Recipe, train_set: Sequence[Example], validation: Sequence[Example], tokenizer: Any) -> Base:
-    model = new_model(recipe.model, tokenizer)
-    base = recipe.base
+    model, base = new_model(recipe.model, tokenizer), recipe.base
     rows = {
         level: language_rows([example for example in train_set if example.level == level], tokenizer)
         for level in LEVELS
     }
-    chooser = _Chooser(model, validation, tokenizer, base)
+    album = _Album(model, validation, tokenizer, base)
     stream = staged_batches(rows, base.stages, base.steps, base.batch_tokens, recipe.seed)
     schedule = Schedule(base.steps, base.matrix_rate, base.other_rate)
-    train(model, stream, lambda batch: language_loss(model, batch), schedule, name="base", after_step=chooser.look)
-    return Base(chooser.chosen(), model.eval(), chooser.step)
+    train(model, stream, lambda batch: language_loss(model, batch), schedule, name="base", after_step=album.look)
+    return Base(album.snapshots, model.state_dict())
 
 
 def pass_rates(model: Any, examples: Sequence[Example], tokenizer: Any, temperature: float) -> Mapping[int, float]:
@@ -106,28 +128,29 @@ def _chances(model: Any, rows: Sequence[Row], temperature: float) -> list[float]
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         logits = model(batch.ids, use_cache=False).logits.float()
     chosen = (logits / temperature).log_softmax(-1).gather(-1, batch.next_tokens.clamp_min(0)[..., None])[..., 0]
-    return (chosen * kept).sum(-1).exp().tolist()
+    return [float(chance) for chance in (chosen * kept).sum(-1).exp()]
 
 
-class _Chooser:
-    """Keeps the first snapshot that is good enough."""
+class _Album:
+    """Keeps a moving average of the weights, and a snapshot of it now and then."""
 
     def __init__(self, model: Any, validation: Sequence[Example], tokenizer: Any, recipe: BaseRecipe) -> None:
-        self._model, self._validation, self._tokenizer, self._recipe = model, validation, tokenizer, recipe
-        self._snapshot: Any = None
-        self.step = 0
+        self._model, self._average = model, copy.deepcopy(model).eval()
+        self._validation, self._tokenizer, self._recipe = validation, tokenizer, recipe
+        self.snapshots: list[Snapshot] = []
 
     def look(self, step: int) -> None:
-        if self._snapshot is not None or (step % self._recipe.snapshot_every and step != self._recipe.steps):
-            return
-        self._model.eval()
-        rates = pass_rates(self._model, self._validation, self._tokenizer, self._recipe.temperature)
-        self._model.train()
-        mean = sum(rates.values()) / len(rates)
-        shown = " ".join(f"{level}: {rate:.2f}" for level, rate in rates.items())
-        say(f"base: after {step} steps pass@1 {mean:.3f} ({shown})")
-        if mean >= self._recipe.policy_pass_rate or step == self._recipe.steps:
-            self._snapshot, self.step = copy.deepcopy(self._model).eval(), step
+        self._follow(1.0 if step <= self._recipe.average_steps else 1.0 / self._recipe.average_steps)
+        if step % self._recipe.snapshot_every == 0 or step == self._recipe.steps:
+            rates = pass_rates(self._average, self._validation, self._tokenizer, self._recipe.temperature)
+            weights = {name: weight.clone() for name, weight in self._average.state_dict().items()}
+            self.snapshots.append(Snapshot(step, rates, weights))
+            shown = " ".join(f"{level}: {rate:.2f}" for level, rate in rates.items())
+            say(f"base: after {step} steps pass@1 {self.snapshots[-1].mean_rate:.3f} ({shown})")
 
-    def chosen(self) -> Any:
-        return self._snapshot
+    def _follow(self, share: float) -> None:
+        import torch
+
+        with torch.no_grad():
+            for average, weight in zip(self._average.parameters(), self._model.parameters(), strict=True):
+                average.lerp_(weight, share)

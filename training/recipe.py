@@ -38,6 +38,8 @@ class BaseRecipe:
     matrix_rate: float
     other_rate: float
     snapshot_every: int
+    average_steps: int
+    """About how many of the latest steps a snapshot averages."""
     policy_pass_rate: float
     """The policy is the first snapshot whose mean pass@1 on the validation problems reaches this."""
     temperature: float

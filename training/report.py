@@ -31,7 +31,7 @@ from training.metrics import (
 from training.problems.arithmetic import LEVELS, Example
 from training.problems.checker import is_right
 from training.sampling import Draw, sample_solutions, score_solutions
-from training.splits import test_problems
+from training.splits import held_out_problems
 
 SAMPLES = 16
 TEMPERATURE = 0.8
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = make_report(
         chosen.models / "policy",
         chosen.models / "verifier",
-        test_problems(chosen.per_level),
+        held_out_problems(chosen.per_level),
         chosen.seed,
         temperature=chosen.temperature,
         samples=chosen.samples,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 
 from training.problems.arithmetic import LEVELS, Example, generate
 from training.recipe import DataRecipe
@@ -29,26 +30,28 @@ class Splits:
     test: tuple[Example, ...]
 
 
-def examples_per_level(count: int) -> list[Example]:
+@cache
+def examples_per_level(count: int) -> tuple[Example, ...]:
     """The problems of `examples/problems.jsonl`: never trained on."""
-    return [example for level in LEVELS for example in generate(EXAMPLES_SEED, level, count, prefix="demo")]
+    return tuple(example for level in LEVELS for example in generate(EXAMPLES_SEED, level, count, prefix="demo"))
 
 
-def test_problems(per_level: int) -> list[Example]:
+@cache
+def held_out_problems(per_level: int) -> tuple[Example, ...]:
     """The first held-out problems of each level (at most TEST_HELD), without any of the examples."""
     if per_level > TEST_HELD:
         raise ValueError(f"only {TEST_HELD} problems of each level are kept out of training")
     held = {example.problem for example in examples_per_level(EXAMPLES_HELD)}
-    return _all_levels(TEST_SEED, [per_level] * len(LEVELS), "test", held)
+    return tuple(_all_levels(TEST_SEED, [per_level] * len(LEVELS), "test", held))
 
 
 def make_splits(recipe: DataRecipe) -> Splits:
     """Test first, then validation without the test's texts, then training without both and without the examples."""
-    test = test_problems(recipe.test_per_level)
-    held = {example.problem for example in (*examples_per_level(EXAMPLES_HELD), *test_problems(TEST_HELD))}
+    test = held_out_problems(recipe.test_per_level)
+    held = {example.problem for example in (*examples_per_level(EXAMPLES_HELD), *held_out_problems(TEST_HELD))}
     validation = _all_levels(VALIDATION_SEED, [recipe.validation_per_level] * len(LEVELS), "val", held)
     held |= {example.problem for example in validation}
-    return Splits(tuple(_all_levels(recipe.seed, list(recipe.train), "train", held)), tuple(validation), tuple(test))
+    return Splits(tuple(_all_levels(recipe.seed, list(recipe.train), "train", held)), tuple(validation), test)
 
 
 def _all_levels(seed: int, counts: list[int], prefix: str, held: set[str]) -> list[Example]:

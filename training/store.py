@@ -22,7 +22,7 @@ def save_model(folder: Path, model: Any, tokenizer: Any) -> None:
     model.to(torch.bfloat16)
     model.config._attn_implementation = "sdpa"
     model.config.use_cache = True
-    model.generation_config = GenerationConfig(
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         do_sample=True, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
     model.save_pretrained(folder)

@@ -32,7 +32,7 @@ def build_tokenizer(context: int, prompt_phrases: tuple[str, ...] = ()) -> PreTr
     core.decoder = decoders.ByteLevel()
     phrases = dict.fromkeys((*PHRASES, *prompt_phrases))
     core.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases])
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         pad_token=PAD,
         eos_token=EOS,

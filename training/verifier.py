@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from domain.moves import STEP_SEPARATOR
 from training.data import IGNORED, Batch, Row, batches
 from training.labels import verdict_row
-from training.loop import Schedule, train
+from training.loop import Schedule, set_up, train
 from training.problems.arithmetic import Example
 from training.problems.corruption import corrupted
 from training.recipe import Recipe
@@ -35,7 +35,7 @@ def new_verifier(strong: Any) -> Any:
     config.id2label, config.label2id = {0: "wrong", 1: "right"}, {"wrong": 0, "right": 1}
     config.step_separator = STEP_SEPARATOR
     config._attn_implementation = "eager"
-    verifier = LlamaForTokenClassification(config)
+    verifier = LlamaForTokenClassification(config)  # type: ignore[no-untyped-call]
     verifier.model.load_state_dict(strong.model.state_dict())
     return verifier
 
@@ -66,6 +66,7 @@ def verdict_loss(verifier: Any, batch: Batch, language_weight: float) -> torch.T
 
 def train_verifier(recipe: Recipe, strong: Any, rows: Sequence[Row]) -> Any:
     """`rows`: sampled and planted solutions together."""
+    set_up(recipe.seed)  # a base that was kept from an earlier run has drawn no random numbers in this one
     verifier, numbers = new_verifier(strong), recipe.verifier
     stream = itertools.chain.from_iterable(
         batches(rows, numbers.batch_tokens, recipe.seed + epoch) for epoch in itertools.count()
