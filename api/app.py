@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from api.edge import Edge
 from api.limits import BodyLimit
 from api.routes import deliveries, health, jobs, strategies
 from api.services import Services, compose
+from domain.errors import ConfigurationError
 from domain.settings import Settings, from_environment
 
 FIRST_TRY_S = 3.0
@@ -28,8 +30,20 @@ FIRST_TRY_S = 3.0
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Raises ConfigurationError."""
-    settings = from_environment(os.environ) if settings is None else settings
+    """Without settings, as uvicorn calls it, those of the environment; a wrong one ends the process with one line.
+
+    Raises ConfigurationError for wrong settings that were given.
+    """
+    if settings is not None:
+        return _build(settings)
+    try:
+        return _build(from_environment(os.environ))
+    except ConfigurationError as error:
+        sys.stderr.write(error.message + "\n")
+        raise SystemExit(2) from None
+
+
+def _build(settings: Settings) -> FastAPI:
     logs.configure(settings.log_level)
     services = compose(settings)
     app = DeliberateAPI(

@@ -10,6 +10,7 @@ _TEXTS = {
     400: "The body is not a JSON object.",
     401: "No valid API key.",
     404: "No such object of this tenant.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is not application/json.",
     422: "A member or parameter is wrong; `error.param` names it.",
@@ -25,6 +26,21 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         for status in (401, *statuses, 503)
     }
 
+
+def _header(description: str, kind: str = "string") -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}
+
+
+STORED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "The job is stored.",
+        "headers": {
+            "Location": _header("Where the job can be read."),
+            "Retry-After": _header("Seconds after which looking makes sense.", "integer"),
+            "Idempotent-Replayed": _header("`true`: the job of an earlier request with the same Idempotency-Key."),
+        },
+    }
+}
 
 SUBMISSION: dict[str, Any] = {
     "requestBody": {

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from api import schemas
-from api.documented import SUBMISSION, WAIT, errors
+from api.documented import STORED, SUBMISSION, WAIT, errors
 from api.json_body import read_object
 from api.json_response import Json
 from api.security import Caller
@@ -30,7 +30,7 @@ router = APIRouter(tags=["jobs"])
     "/v1/reasoning/jobs",
     status_code=202,
     response_model=schemas.Job,
-    responses=errors(400, 413, 415, 422),
+    responses=errors(400, 408, 413, 415, 422) | STORED,
     openapi_extra=SUBMISSION,
 )
 async def submit(request: Request, caller: Caller) -> Json:

@@ -1,6 +1,6 @@
 """Every kind of bad input gets one clear refusal that names the field, and stores nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -8,6 +8,7 @@ import pytest
 
 from api.json_body import DEEPEST
 from api.limits import LARGEST_BODY
+from tests.support.postgres import TestPostgres
 from tests.support.problems import check_problem
 
 pytestmark = pytest.mark.integration
@@ -82,6 +83,14 @@ MEMBERS: list[tuple[dict[str, Any], str]] = [
     (GOOD | {"webhook": "https://example.com"}, "webhook"),
     (GOOD | {"x" * 500_000: 1}, "x" * 64),
 ]
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres: TestPostgres) -> Iterator[str]:
+    """One for all of these tests: none of them stores anything."""
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)
 
 
 @pytest.fixture(autouse=True)

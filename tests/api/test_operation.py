@@ -127,6 +127,8 @@ async def test_the_document_names_what_it_uses(anonymous: httpx.AsyncClient) -> 
     submit = document["paths"][JOBS]["post"]
     assert submit["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/Submission")
     assert {"202", "400", "401", "413", "415", "422", "503"} <= set(submit["responses"])
+    assert set(submit["responses"]["202"]["headers"]) == {"Location", "Retry-After", "Idempotent-Replayed"}
+    assert submit["responses"]["202"]["content"]["application/json"]["schema"]["$ref"].endswith("/Job")
     assert any(parameter["name"] == "Idempotency-Key" for parameter in submit["parameters"])
     assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
 

@@ -79,6 +79,32 @@ async def test_it_serves_logs_no_secrets_and_ends_while_somebody_waits(server: S
         assert secret not in log
 
 
+@pytest.mark.parametrize(
+    ("env", "line"),
+    [
+        ({}, "DELIBERATE_DATABASE_URL is not set"),
+        ({"DELIBERATE_PORT": "many"}, "DELIBERATE_PORT is not usable"),
+        (
+            {"DELIBERATE_DATABASE_URL": "mysql://u:secret@h/d", "DELIBERATE_REDIS_URL": "redis://h"},
+            "DELIBERATE_DATABASE",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_code_2(env: dict[str, str], line: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "api.app:create_app", "--factory", "--port", "0"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith(line)
+    assert result.stderr.count("\n") == 1
+    assert "secret" not in result.stderr
+
+
 async def test_a_large_body_over_the_wire_is_refused(server: Server) -> None:
     """Declared and in chunks; the connection is not read to the end of what a client would send."""
     head = (

@@ -110,7 +110,12 @@ async def test_it_lives_through_flush_restart_and_absence_of_redis(
     redis_server.start()
     await relayed(database, 10)
     await consumed(redis_server, 15)
+    secret = await Keys(database).webhook_secret(await Keys(database).ensure_tenant())
     code, took_s = control.stop()
+    log = control.log.read_text()
+    assert "relay of the outbox: working again" in log
+    for canary in ("What is 6", secret, receiver.url, "postgresql://"):
+        assert canary not in log
     assert code == 0
     assert took_s < 8
     assert Heartbeat(control.home, "control").age_s() is None
