@@ -42,7 +42,9 @@ class Head(Enum):
 
 def is_local(spec: str) -> bool:
     """Whether the spec means a folder rather than a hub id such as `org/name`."""
-    return spec.startswith((".", "/", "~")) or spec.count("/") > 1 or Path(spec).exists()
+    path = Path(spec)
+    in_a_folder = path.parent != Path() and path.parent.is_dir()
+    return spec.startswith((".", "/", "~")) or spec.count("/") > 1 or path.exists() or in_a_folder
 
 
 def check_model_folder(spec: str, head: Head) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from domain.budget import Spend
 from domain.moves import FinishReason
 from domain.ports import SampleRequest
+from inference.engines.base import NO_COST
 from inference.engines.texts import Pieces, TextReader
 
 CONTEXT_TOKENS = 8
@@ -63,6 +64,8 @@ class Row:
         self.finish, self.text = finish, text
 
     def cost(self, parameters: int) -> Spend:
+        if not self.ids:
+            return NO_COST  # it never reached the model
         prompt, drawn = len(self.prompt), len(self.ids)
         return Spend(
             prompt_tokens=prompt, generated_tokens=drawn, flops=2.0 * parameters * (prompt + drawn), rollouts=1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from domain.budget import Spend
 from domain.errors import EngineError
 from domain.moves import FinishReason
 from domain.ports import Completion, SampleRequest
@@ -194,7 +195,7 @@ def test_abort_of_a_waiting_call(policy_folder: Path) -> None:
     engine.abort(["waiting"])
     (failure,) = engine.step()
     assert failure.key == "waiting"
-    assert failure.cost.generated_tokens == 0
+    assert failure.cost == Spend()
     assert set(run(engine, [])) == {"running", "next"}
 
 
