@@ -61,7 +61,8 @@ def make_app(redis_url: str, name: str, queue: str | None = None) -> Celery:
         task_publish_retry=False,
         task_queues=_queues(queue),
         task_serializer="json",
-        worker_cancel_long_running_tasks_on_connection_loss=False,
+        # Would cancel tasks that are acknowledged late, of which there are none; unset, Celery warns at each loss.
+        worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_concurrency=2,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
