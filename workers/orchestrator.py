@@ -1,4 +1,4 @@
-"""The orchestrator process: a Celery worker whose one task wakes one asyncio loop, which runs hundreds of searches.
+"""The orchestrator process: a Celery worker whose one task wakes one asyncio loop (see `workers.searching`).
 
     python -m workers.orchestrator
 
@@ -8,198 +8,39 @@ from their events.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import signal
-import socket
 import sys
-from dataclasses import dataclass
-from typing import Any
 
-from celery.signals import worker_init, worker_shutdown, worker_shutting_down
-
-from domain.errors import ConfigurationError, DeliberateError
-from domain.settings import Settings, from_environment
-from inference.answers.equivalence import SymbolicEquivalence
-from messaging.celery_app import ORCHESTRATOR_QUEUE, RING, make_app, worker_arguments
-from messaging.presence import Presence
-from messaging.progress import RedisProgress
-from orchestrator.engines import Engines
-from orchestrator.host import Host
-from storage.database import Database
-from storage.leases import PostgresJobStore
-from workers.fleet import FleetPolicy, FleetVerifier, Pool
-from workers.heartbeat import INTERVAL_S, Heartbeat
-from workers.loop import LoopThread
-from workers.names import POLICY, VERIFIER
+from domain.errors import DeliberateError
+from messaging.celery_app import ORCHESTRATOR_QUEUE, RING, make_app
+from workers.celery_process import FORMAT, NO_REDIS, CeleryProcess, refuse, settings_or_exit
 from workers.ray_driver import connect
-from workers.steady import pause, steadily
+from workers.searching import DRAIN_S, Searching
 
-ANNOUNCE_EVERY_S = 3.0
-DRAIN_S = 6.0
-"""At the end, running searches have this long to be written and given back."""
-NO_VERIFIER = "none"
-
-logger = logging.getLogger("deliberate.orchestrator")
-
-
-@dataclass
-class Parts:
-    """What the loops of this process share; closed together."""
-
-    database: Database
-    progress: RedisProgress
-    presence: Presence
-    equivalence: SymbolicEquivalence
-
-    async def close(self) -> None:
-        await self.equivalence.close()
-        await self.progress.close()
-        await self.presence.close()
-        await self.database.close()
-
-
-class Orchestrator:
-    """Composition root of this process: ports get their real ends here."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Raises ConfigurationError."""
-        for name in ("database_url", "redis_url", "ray_address"):
-            if getattr(settings, name) is None:
-                raise ConfigurationError(f"DELIBERATE_{name.upper()} is not set: `deliberate up` sets it, or set it")
-        self._settings = settings
-        self._heartbeat = Heartbeat(settings.home, "orchestrator")
-        self._host: Host | None = None
-
-    def ring(self, jobs: list[str]) -> None:
-        if self._host is not None:
-            self._host.ring(jobs)
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set. Raises Unavailable when the Ray head is lost."""
-        parts = self._open()
-        policies, verifiers = self._pools()
-        try:
-            async with asyncio.TaskGroup() as group:
-                helpers = [group.create_task(pool.serve()) for pool in (policies, verifiers) if pool is not None]
-                helpers.append(group.create_task(steadily("heartbeat", lambda: self._beat(stop), stop)))
-                engines = await _first(stop, self._engines(policies, verifiers, parts.equivalence))
-                if engines is not None:
-                    helpers.append(group.create_task(steadily("presence", lambda: _announce(parts, stop), stop)))
-                    await self._serve(engines, parts, stop)
-                for helper in helpers:
-                    helper.cancel()
-        finally:
-            self._heartbeat.remove()
-            await parts.close()
-
-    def _open(self) -> Parts:
-        settings = self._settings
-        assert settings.database_url is not None
-        assert settings.redis_url is not None
-        database = Database.open(settings.database_url, pool_size=4)
-        redis_url = settings.redis_url
-        return Parts(database, RedisProgress(redis_url), Presence(redis_url), SymbolicEquivalence())
-
-    def _pools(self) -> tuple[Pool, Pool | None]:
-        settings = self._settings
-        verifiers = None if settings.verifier == NO_VERIFIER else Pool(VERIFIER, settings.verifier)
-        return Pool(POLICY, settings.policy), verifiers
-
-    async def _engines(self, policies: Pool, verifiers: Pool | None, equivalence: SymbolicEquivalence) -> Engines:
-        """Waits until both kinds have come up: jobs stay queued until then."""
-        policy = FleetPolicy(policies, await policies.ready())
-        verifier = None if verifiers is None else FleetVerifier(verifiers, await verifiers.ready())
-        return Engines(policy, verifier, equivalence)
-
-    async def _serve(self, engines: Engines, parts: Parts, stop: asyncio.Event) -> None:
-        settings = self._settings
-        worker = f"{socket.gethostname()}:{os.getpid()}"
-        host = self._host = Host(
-            PostgresJobStore(parts.database),
-            parts.progress,
-            engines,
-            worker=worker,
-            max_jobs=settings.max_jobs,
-            lease_s=settings.lease_s,
-        )
-        serving = asyncio.ensure_future(host.serve())
-        logger.info("%s serves with %s", worker, engines.policy.info.id)
-        stopping = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-            host.drain()
-            await asyncio.wait_for(serving, DRAIN_S)
-        finally:
-            stopping.cancel()
-            serving.cancel()
-
-    async def _beat(self, stop: asyncio.Event) -> None:
-        self._heartbeat.beat()
-        await pause(stop, INTERVAL_S)
-
-
-async def _announce(parts: Parts, stop: asyncio.Event) -> None:
-    await parts.presence.announce("orchestrator", "engines")
-    await pause(stop, ANNOUNCE_EVERY_S)
-
-
-async def _first(stop: asyncio.Event, work: Any) -> Any:
-    """The result of `work`, or None when `stop` is set before."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        working.cancel()
-        stopping.cancel()
-
-
-settings = from_environment(os.environ)
-app = make_app(settings.redis_url or "redis://127.0.0.1:6379/0", "orchestrator", ORCHESTRATOR_QUEUE)
-_running: dict[str, Any] = {}
+settings = settings_or_exit()
+app = make_app(settings.redis_url or NO_REDIS, "orchestrator", ORCHESTRATOR_QUEUE)
+process = CeleryProcess(app, ORCHESTRATOR_QUEUE, "orchestrator", join_s=DRAIN_S + 2.0)
+searching: Searching | None = None
 
 
 @app.task(name=RING)
 def ring(job_ids: list[str]) -> None:
     """These jobs have news. Only wakes the loop."""
-    if _running:
-        _running["thread"].call(lambda: _running["orchestrator"].ring(job_ids))
-
-
-def start(**_: object) -> None:
-    orchestrator = Orchestrator(settings)
-    thread = LoopThread(orchestrator.run, "orchestrator", on_crash=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    _running.update(orchestrator=orchestrator, thread=thread)
-    thread.start()
-
-
-def ask_to_stop(**_: object) -> None:
-    if _running:
-        _running["thread"].ask_to_stop()
-
-
-def stop(**_: object) -> None:
-    ask_to_stop()
-    if _running and not _running["thread"].join(DRAIN_S + 2.0):
-        logger.warning("the searches were not given back in time; their leases will run out")
+    if searching is not None:
+        process.call(lambda: searching.ring(job_ids))
 
 
 def main() -> int:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=settings.log_level.upper())
+    """Returns the exit code: 2 when a setting is missing or Ray can't be joined."""
+    global searching
+    logging.basicConfig(format=FORMAT, level=settings.log_level.upper())
     try:
-        Orchestrator(settings)
+        searching = Searching(settings)
         # Before Celery starts: ray.init puts a SIGTERM handler of its own in place, and Celery's must come after it.
         connect(settings)
     except DeliberateError as error:
-        sys.stderr.write(error.message + "\n")
-        return 2
-    worker_init.connect(start)
-    worker_shutting_down.connect(ask_to_stop)
-    worker_shutdown.connect(stop)
-    app.worker_main(worker_arguments(ORCHESTRATOR_QUEUE, settings.log_level))
-    return 0
+        return refuse(error.message)
+    return process.serve(searching.run, settings.log_level)
 
 
 if __name__ == "__main__":

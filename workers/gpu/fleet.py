@@ -15,13 +15,12 @@ import ray
 from domain.settings import Settings
 from workers.gpu.actors import Description, EngineActor, EngineSpec
 from workers.gpu.plan import Plan, Replicas, plan_replicas
-from workers.names import KINDS, NAMESPACE, POLICY, VERIFIER, prefix, replica
+from workers.names import KINDS, NAMESPACE, NO_VERIFIER, POLICY, VERIFIER, prefix, replica
 
 log = logging.getLogger(__name__)
 
 PENDING_CALLS = 1000
 """Ray's own queue in front of an actor; requests come in batches, so that this is plenty."""
-NO_VERIFIER = "none"
 
 
 @dataclass(frozen=True, slots=True)
