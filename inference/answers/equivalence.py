@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import sys
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 TIMEOUT_S = 2.0
 START_TIMEOUT_S = 60.0
 _ROOT = Path(__file__).resolve().parents[2]
+_CHANCES = 2
+"""Timeouts after which an answer is compared exactly only."""
 _REMEMBERED_PAIRS = 100_000
 
 
@@ -32,14 +34,15 @@ class _Worker:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
 
-    async def equal(self, left: str, right: str, timeout_s: float) -> bool:
+    async def equal(self, left: str, right: str, timeout_s: float) -> bool | None:
+        """None when it took too long or the child died."""
         process = await self._running()
         try:
             return await asyncio.wait_for(_exchange(process, [left, right]), timeout_s)
         except (TimeoutError, OSError, ValueError) as error:
             logger.warning("a symbolic comparison gave no answer (%s): taken as not equal", type(error).__name__)
             await self.stop()
-            return False
+            return None
         except asyncio.CancelledError:
             await self.stop()  # its answer would be read as the next pair's
             raise
@@ -94,6 +97,7 @@ class SymbolicEquivalence:
         self._free: asyncio.Queue[_Worker] = asyncio.Queue()
         for worker in self._all:
             self._free.put_nowait(worker)
+        self._hung: Counter[str] = Counter()
         self._known: OrderedDict[tuple[str, str], bool] = OrderedDict()
 
     async def equivalent(self, key: str, others: Sequence[str]) -> tuple[str, ...]:
@@ -114,11 +118,17 @@ class SymbolicEquivalence:
             await worker.stop()
 
     async def _ask(self, pair: tuple[str, str]) -> bool:
+        # One text that hangs must not cost a timeout against every other answer of its search.
+        if any(self._hung[key] >= _CHANCES for key in pair):
+            return False
         worker = await self._free.get()
         try:
-            return await worker.equal(*pair, self._timeout_s)
+            equal = await worker.equal(*pair, self._timeout_s)
         finally:
             self._free.put_nowait(worker)
+        if equal is None:
+            self._hung.update(pair)
+        return bool(equal)
 
     def _remember(self, pair: tuple[str, str], equal: bool) -> None:
         self._known[pair] = equal

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from inference.answers.equivalence import SymbolicEquivalence
 from inference.answers.extract import read_answer
@@ -18,7 +19,11 @@ from inference.answers.normal import normal_form
 PAIRS = Path(__file__).resolve().parents[3] / "shared" / "data" / "grading" / "equivalence_pairs.jsonl"
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+"""One loop and one child for the whole file: a child takes a second to import sympy."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def compare() -> AsyncIterator[SymbolicEquivalence]:
     equivalence = SymbolicEquivalence()
     yield equivalence
@@ -74,6 +79,16 @@ async def test_a_hang_is_killed_logged_without_the_text_and_not_equal(caplog: py
     assert "not equal" in caplog.text
     assert "9^" not in caplog.text
     assert await compare.equal("x:\\sqrt{12}", "x:2\\sqrt{3}")
+    await compare.close()
+
+
+async def test_a_text_that_hangs_is_asked_about_twice_at_most() -> None:
+    compare = SymbolicEquivalence(timeout_s=0.3)
+    assert await compare.equal("x:\\sqrt{8}", "x:2\\sqrt{2}")
+    started = time.monotonic()
+    assert await compare.equivalent(r"x:9^{9^{9^{9}}}", [f"x:{n}^{{8^{{8^{{8}}}}}}+x" for n in range(30)]) == ()
+    assert time.monotonic() - started < 8
+    assert max(compare._hung.values()) == 2
     await compare.close()
 
 

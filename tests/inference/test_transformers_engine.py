@@ -72,9 +72,14 @@ def test_greedy_is_the_models_own_greedy(engine: TransformersEngine, policy_fold
         assert result.cost.generated_tokens == len(expected_ids)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 64])
-def test_neighbours_do_not_matter(policy_folder: Path, engine: TransformersEngine, rows: int) -> None:
-    alone = {item.key: run(engine, [item])[item.key] for item in mixed()}
+@pytest.fixture(scope="module")
+def alone(engine: TransformersEngine) -> dict[str, Completion]:
+    """Each of the mixed calls in a batch of its own."""
+    return {item.key: run(engine, [item])[item.key] for item in mixed()}
+
+
+@pytest.mark.parametrize("rows", [3, 64])
+def test_neighbours_do_not_matter(policy_folder: Path, alone: dict[str, Completion], rows: int) -> None:
     crowded = load_policy(str(policy_folder), threads=1, device="cpu", rows=rows)
     together = run(crowded, mixed())
     assert {key: result.text for key, result in together.items()} == {key: item.text for key, item in alone.items()}
@@ -85,8 +90,9 @@ def test_neighbours_do_not_matter(policy_folder: Path, engine: TransformersEngin
     assert len({result.text for result in together.values()}) > 20
 
 
-def test_calls_that_arrive_later_join_the_running_batch(engine: TransformersEngine) -> None:
-    alone = {item.key: run(engine, [item])[item.key].text for item in mixed()}
+def test_calls_that_arrive_later_join_the_running_batch(
+    engine: TransformersEngine, alone: dict[str, Completion]
+) -> None:
     results: dict[str, str] = {}
     arriving = mixed()
     while arriving or engine.pending:
@@ -94,7 +100,7 @@ def test_calls_that_arrive_later_join_the_running_batch(engine: TransformersEngi
             engine.add(item)
         arriving = arriving[2:]
         results |= {result.key: result.text for result in engine.step()}
-    assert results == alone
+    assert results == {key: result.text for key, result in alone.items()}
 
 
 def test_token_limits_bound_the_batch_and_lose_nothing(policy_folder: Path) -> None:
