@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cli.stack import home as homes
 from cli.stack import sessions, wheels
+from cli.stack.models import check_policy, check_verifier
 from cli.stack.ports import is_free
 from cli.stack.ray_head import cores
 from cli.stack.record import Record
@@ -39,8 +40,8 @@ def run_all(settings: Settings) -> Iterator[Check]:
         ("postgres wheel", lambda _: str(wheels.postgres_folder())),
         ("redis wheel", lambda _: str(wheels.redis_server())),
         ("ray", lambda _: str(wheels.ray_program())),
-        ("policy", _policy),
-        ("verifier", _verifier),
+        ("policy", check_policy),
+        ("verifier", check_verifier),
         ("database", _database),
         ("redis", _redis),
         ("ray cluster", _ray),
@@ -72,33 +73,6 @@ def _machine(_: Settings) -> str:
 def _home(settings: Settings) -> str:
     homes.open_home(settings.home)
     return f"{settings.home} ({shutil.disk_usage(settings.home).free / 2**30:.0f} GB free)"
-
-
-def _policy(settings: Settings) -> str:
-    from inference.checks import Head
-
-    return _model(settings.policy, Head.CAUSAL_LM)
-
-
-def _verifier(settings: Settings) -> str:
-    from inference.checks import Head
-
-    return (
-        "none: strategies without a verifier only"
-        if settings.verifier == "none"
-        else _model(settings.verifier, Head.TOKEN_CLASSIFICATION)
-    )
-
-
-def _model(spec: str, head: object) -> str:
-    from inference.checks import Head, check_model_folder, is_local
-
-    if spec.startswith("scripted"):
-        return f"{spec} (no model)"
-    if not is_local(spec):
-        return f"{spec} (downloaded at the first start)"
-    assert isinstance(head, Head)
-    return str(check_model_folder(spec, head))
 
 
 def _database(settings: Settings) -> str:

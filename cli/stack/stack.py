@@ -25,6 +25,7 @@ from cli.stack.environment import child_environment
 from cli.stack.home import API_KEY_FILE, LOCK_FILE, WEBHOOK_SECRET_FILE
 from cli.stack.lock import HomeLock
 from cli.stack.logs import last_line, log_path, open_log
+from cli.stack.models import check_policy, check_verifier
 from cli.stack.ports import require_free
 from cli.stack.postgres import EmbeddedPostgres
 from cli.stack.ray_head import EmbeddedRay
@@ -115,6 +116,10 @@ class Stack:
 
     async def _start(self) -> None:
         settings = self.settings
+        if settings.ray_address is None:
+            # On another Ray the folders may exist only there.
+            check_policy(settings)
+            check_verifier(settings)
         self.left_over = len(await asyncio.to_thread(clean_up, settings.home))
         port = require_free(settings.host, settings.port)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host

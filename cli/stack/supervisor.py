@@ -128,7 +128,8 @@ class Supervisor:
                 return
             self._sweep(running)
             running.ready.clear()
-            self._crashed(running, code)
+            if self._given_up(running, code):
+                return
             self._end_dependants(running.child.name)
             await asyncio.sleep(BACKOFF_S[min(running.crashes, len(BACKOFF_S)) - 1])
             await self._needs_ready(running.child)
@@ -177,16 +178,19 @@ class Supervisor:
             note = f"restarted ({running.restarts})"
             self._tell(Happening(Moment.READY, running.child.name, time.monotonic() - running.started, note))
 
-    def _crashed(self, running: _Running, code: int | OSError) -> None:
+    def _given_up(self, running: _Running, code: int | OSError) -> bool:
+        """Tell the crash; or, at its first start, that there is no use in another attempt."""
         steady = time.monotonic() - running.started > STEADY_S
         running.crashes = 1 if steady else running.crashes + 1
         path = log_path(self._logs, running.child.name)
         how = _how(code)
-        self._tell(Happening(Moment.CRASHED, running.child.name, note=f"{how}; log: {path}"))
         assert running.failed is not None
         if not running.failed.done() and (code == CONFIGURATION_EXIT or running.crashes >= START_ATTEMPTS):
             line = last_line(path) or how
             running.failed.set_exception(ConfigurationError(f"{running.child.name} can't start: {line} (log: {path})"))
+            return True
+        self._tell(Happening(Moment.CRASHED, running.child.name, note=f"{how}; log: {path}"))
+        return False
 
     def _end_dependants(self, name: str) -> None:
         """They would notice by themselves, but only after a minute."""
