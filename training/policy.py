@@ -107,7 +107,7 @@ def train_base(recipe: Recipe, train_set: Sequence[Example], validation: Sequenc
     return Base(album.snapshots, model.state_dict())
 
 
-def pass_rates(model: Any, examples: Sequence[Example], tokenizer: Any, temperature: float) -> Mapping[int, float]:
+def pass_rates(model: Any, examples: Sequence[Example], tokenizer: Any, temperature: float) -> dict[int, float]:
     """Expected pass@1 of each level: the mean probability that sampling writes the worked solution.
 
     A lower bound of the true pass@1, and nearly equal to it, since the format has one right working for a problem.

@@ -49,6 +49,8 @@ class BaseRecipe:
 
 @dataclass(frozen=True, slots=True)
 class VerifierRecipe:
+    extra_layers: int
+    """New layers on top of the base's."""
     steps: int
     batch_tokens: int
     matrix_rate: float

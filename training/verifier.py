@@ -27,16 +27,29 @@ END_WEIGHT = 1.0
 """Weight of the loss at the ends of steps beside the loss at every token."""
 
 
-def new_verifier(strong: Any) -> Any:
-    """A `LlamaForTokenClassification` with two labels on the weights of a `LlamaForCausalLM`."""
+def new_verifier(strong: Any, extra_layers: int) -> Any:
+    """A two-label `LlamaForTokenClassification`: the weights of a `LlamaForCausalLM`, and `extra_layers` on top.
+
+    What the base expects next is known in its last layer only, so that no layer of its own can compare it with what was
+    written. The extra layers can. They begin as the identity: the verifier starts out knowing all that the base knows.
+    """
+    import torch
     from transformers import LlamaForTokenClassification
 
-    config = type(strong.config)(**strong.config.to_dict() | {"architectures": None, "num_labels": 2})
+    changes = {
+        "architectures": None,
+        "num_labels": 2,
+        "num_hidden_layers": strong.config.num_hidden_layers + extra_layers,
+    }
+    config = type(strong.config)(**strong.config.to_dict() | changes)
     config.id2label, config.label2id = {0: "wrong", 1: "right"}, {"wrong": 0, "right": 1}
     config.step_separator = STEP_SEPARATOR
     config._attn_implementation = "eager"
     verifier = LlamaForTokenClassification(config)  # type: ignore[no-untyped-call]
-    verifier.model.load_state_dict(strong.model.state_dict())
+    verifier.model.load_state_dict(strong.model.state_dict(), strict=extra_layers == 0)
+    for layer in verifier.model.layers[strong.config.num_hidden_layers :]:
+        torch.nn.init.zeros_(layer.self_attn.o_proj.weight)
+        torch.nn.init.zeros_(layer.mlp.down_proj.weight)
     return verifier
 
 
@@ -67,7 +80,8 @@ def verdict_loss(verifier: Any, batch: Batch, language_weight: float) -> torch.T
 def train_verifier(recipe: Recipe, strong: Any, rows: Sequence[Row]) -> Any:
     """`rows`: sampled and planted solutions together."""
     set_up(recipe.seed)  # a base that was kept from an earlier run has drawn no random numbers in this one
-    verifier, numbers = new_verifier(strong), recipe.verifier
+    numbers = recipe.verifier
+    verifier = new_verifier(strong, numbers.extra_layers)
     stream = itertools.chain.from_iterable(
         batches(rows, numbers.batch_tokens, recipe.seed + epoch) for epoch in itertools.count()
     )

@@ -18,12 +18,14 @@ from training.data import IGNORED, MULTIPLE, Row, batches, language_row
 from training.first_model import build
 from training.labels import verdict_row
 from training.loop import Schedule
+from training.policy import new_model
 from training.problems.arithmetic import generate
 from training.problems.checker import step_verdicts
 from training.problems.corruption import corrupted
 from training.recipe import RECIPES, read_recipe
 from training.store import weights_hash
 from training.tokenizer import PROMPT_PHRASES, build_tokenizer
+from training.verifier import new_verifier
 
 TOKENIZER = build_tokenizer(1024, PROMPT_PHRASES)
 
@@ -94,6 +96,17 @@ def test_verdicts_begin_after_the_prompt_and_turn_at_the_first_wrong_token() -> 
     two = TOKENIZER.convert_tokens_to_ids("2")
     assert row.next_tokens[start + 3] == two  # also where the solution goes wrong, the right token is taught
     assert set(row.next_tokens[start + 4 :]) == {IGNORED}
+
+
+def test_a_new_verifier_reads_as_the_base_does() -> None:
+    recipe = read_recipe(RECIPES / "smoke.toml")
+    strong = new_model(recipe.model, TOKENIZER).eval()
+    verifier = new_verifier(strong, extra_layers=2).eval()
+    ids = torch.tensor([prompt_ids(TOKENIZER, "What is 1 + 1?")])
+    base, longer = strong.model(ids).last_hidden_state, verifier.model(ids).last_hidden_state
+    assert torch.allclose(base, longer, atol=1e-6)
+    assert verifier.config.num_hidden_layers == recipe.model.layers + 2
+    assert verifier.config.id2label[1] == "right"
 
 
 @pytest.fixture(scope="module")
