@@ -43,17 +43,20 @@ def verifier_card(recipe: Recipe, report: Report, manifest: Mapping[str, Any]) -
     numbers = recipe.verifier
     return f"""# Verifier: step-by-step arithmetic
 
-A {_size(recipe)} Llama with a two-class head (`AutoModelForTokenClassification.from_pretrained`).
+A {_size(recipe, numbers.extra_layers)} Llama with a two-class head (`AutoModelForTokenClassification.from_pretrained`).
 After each step the separator token (`step_separator` in config.json) is appended; the score of the step is the softmax
 of class 1 (`right`) at that token: the probability that everything up to and with this step is right.
 
 {_LEVELS}
 
 ## How it was made
-From the end of the base of which the policy is an early snapshot, so that it knows more than the policy. Training data:
+From the end of the base of which the policy is an early snapshot, so that it knows more than the policy, with
+{numbers.extra_layers} new layers on top, in which what the base expected can be compared with what was written.
+
+Training data:
 
 * the different solutions among {numbers.samples} samples of the policy on each of
-  {numbers.sampled_problems} training problems;
+  {numbers.sampled_problems} training problems, beside a right one of each;
 * {numbers.corrupted} generated solutions with one planted error, beside as many right ones.
 
 **Labels**: no person's labels and no rollouts. A token counts as right while the text agrees with the generator's own
@@ -70,9 +73,9 @@ whose workings are known at training time, and it says nothing about tasks where
 """
 
 
-def _size(recipe: Recipe) -> str:
+def _size(recipe: Recipe, extra_layers: int = 0) -> str:
     model = recipe.model
-    return f"{model.layers}-layer, {model.hidden}-wide"
+    return f"{model.layers + extra_layers}-layer, {model.hidden}-wide"
 
 
 def _origin(manifest: Mapping[str, Any]) -> str:

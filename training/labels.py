@@ -35,11 +35,14 @@ def verdict_row(tokenizer: Any, problem: str, solution: str, reference: str) -> 
 
 
 def sampled_rows(tokenizer: Any, examples: Sequence[Example], sampled: Sequence[Sequence[Completion]]) -> list[Row]:
-    """Rows of the different finished solutions of each example."""
+    """Rows of the different finished solutions of each example, and of its own one.
+
+    So every problem has a right solution, however hard it is, and "this problem is hard" explains no label by itself.
+    """
     return [
         verdict_row(tokenizer, example.problem, text, example.solution)
         for example, completions in zip(examples, sampled, strict=True)
-        for text in dict.fromkeys(item.text for item in completions if item.answer is not None)
+        for text in dict.fromkeys([example.solution, *(item.text for item in completions if item.answer is not None)])
     ]
 
 
