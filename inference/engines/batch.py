@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inference.engines.cache import ROOM_TOKENS, rebuilt
+from inference.engines.cache import ROOM_TOKENS, rebuilt, replace_rows
 from inference.engines.rows import Row
 from inference.engines.sampling import SamplerRows
 
@@ -55,6 +55,23 @@ class Batch:
     def _new_mask(self, columns: int) -> Tensor:
         """True from each row's first token on, also for columns to come: every row gets a token in each of them."""
         return torch.arange(columns, device=self.device) >= self._starts[:, None]
+
+
+def joined(
+    batch: Batch | None, newcomers: Sequence[Row], fresh: Any, source: Tensor, device: torch.device
+) -> Batch | None:
+    """The batch with the newcomers in it: in the places of dead rows where they fit, else by a rebuild."""
+    dead = [index for index, row in enumerate(batch.rows) if not row.live] if batch is not None else []
+    if batch is None or len(newcomers) > len(dead) or fresh.get_seq_length() > batch.length:
+        return merged(batch, newcomers, fresh, source, device)
+    if not newcomers:
+        return batch
+    places = dead[: len(newcomers)]
+    replace_rows(batch.cache, torch.tensor(places, device=device), fresh, source)
+    rows = list(batch.rows)
+    for place, row in zip(places, newcomers, strict=True):
+        rows[place] = row
+    return Batch(rows, batch.cache, batch.length, device)
 
 
 def merged(

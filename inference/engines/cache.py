@@ -29,6 +29,11 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self._seen = self._buffers[0][:, :, :used], self._buffers[1][:, :, :used]
         self.keys, self.values = self._seen
 
+    def replace(self, rows: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Put other calls' keys and values at the right end of these rows; what is left of the old ones is hidden."""
+        for buffer, fresh in zip(self._buffers, (keys, values), strict=True):
+            buffer[rows, :, self._used - fresh.shape[-2] : self._used] = fresh
+
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         start, end = self._used, self._used + key_states.shape[-2]
         if end > self._buffers[0].shape[-2]:
@@ -60,6 +65,12 @@ def rebuilt(running: Any, keep: Tensor, trim: int, fresh: Any, source: Tensor) -
         )
     ]
     return Cache(layers=layers)
+
+
+def replace_rows(running: Any, rows: Tensor, fresh: Any, source: Tensor) -> None:
+    """Rows `source` of the fresh cache take the place of these rows of the running one, which is at least as long."""
+    for layer, new in zip(running.layers, fresh.layers, strict=True):
+        layer.replace(rows, new.keys[source], new.values[source])
 
 
 def _joined(

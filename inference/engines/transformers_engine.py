@@ -18,7 +18,7 @@ from domain.ports import Completion, ModelInfo, SampleRequest
 from inference.answers.extract import extract_answer
 from inference.engines.admission import Limits, WaitingRoom
 from inference.engines.base import ABORTED, CallFailure
-from inference.engines.batch import Batch, merged
+from inference.engines.batch import Batch, joined, merged
 from inference.engines.forward import Forward
 from inference.engines.rows import Row, new_row
 from inference.engines.sampling import SamplerRows, choose
@@ -108,7 +108,7 @@ class TransformersEngine:
         self._draw(newcomers, logits[at], SamplerRows.of([row.sampler for row in newcomers], self._device))
         if self._forward.mergeable:
             going = [index for index, row in enumerate(newcomers) if row.live]
-            self._batch = merged(self._batch, [newcomers[index] for index in going], cache, at[going], self._device)
+            self._batch = joined(self._batch, [newcomers[index] for index in going], cache, at[going], self._device)
         else:
             self._batch = Batch(newcomers, cache, max(map(len, prompts)), self._device)
 
