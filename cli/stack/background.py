@@ -21,7 +21,7 @@ from cli.stack.supervisor import Happening, Supervisor
 from domain.errors import ConfigurationError
 from domain.settings import Settings
 
-START_WITHIN_S = 120.0
+START_WITHIN_S = 3600.0
 
 
 class BackgroundStack:

@@ -25,7 +25,8 @@ class Child:
     """Beside the environment that all children get."""
     ready: Callable[[float], Awaitable[bool]] = _at_once
     """Asked again and again after each start (given as Unix seconds), until it says yes."""
-    ready_within_s: float = 30.0
+    ready_every_s: float = 0.05
+    ready_within_s: float = 60.0
     needs: tuple[str, ...] = ()
     """Children without which it can't go on: when one of them dies, it is ended too, and starts again after it."""
     stop_signal: str = "SIGTERM"

@@ -1,4 +1,4 @@
-"""The models of the settings, looked at before anything starts: a wrong folder is said in a second, not after loading."""
+"""The models of the settings, looked at before anything starts: a wrong folder is said at once, not after loading."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class EmbeddedRay:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def child(self) -> Child:
-        return Child(NAME, self._command(), ready=self._ready, ready_within_s=60.0, stop_within_s=2.0)
+        return Child(NAME, self._command(), ready=self._ready, stop_within_s=2.0)
 
     def keep_logs(self) -> None:
         """Copy the logs of Ray's own processes to DELIBERATE_HOME before its folder goes."""

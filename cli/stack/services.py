@@ -16,6 +16,9 @@ from cli.stack.ray_head import NAME as RAY
 
 API, CONTROL, ORCHESTRATOR, ENGINES = "api", "control", "orchestrator", "engines"
 GRACE_S = 2
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+LOADING_WITHIN_S = 3600.0
+"""A first start may download its models."""
 
 
 def api(host: str, port: int, url: str) -> Child:
@@ -25,7 +28,7 @@ def api(host: str, port: int, url: str) -> Child:
     async def ready(_: float) -> bool:
         return await asyncio.to_thread(readiness, url) is not None
 
-    return Child(API, (sys.executable, *server, *quiet), ready=ready, stop_within_s=2.5)
+    return Child(API, (sys.executable, *server, *quiet), ready=ready, ready_every_s=0.1, stop_within_s=2.5)
 
 
 def control(home: Path) -> Child:
@@ -34,21 +37,36 @@ def control(home: Path) -> Child:
 
 def orchestrator(home: Path) -> Child:
     command = (sys.executable, "-m", "workers.orchestrator")
-    return Child(
-        ORCHESTRATOR, command, ready=_beats(home, ORCHESTRATOR), ready_within_s=60.0, needs=(RAY,), stop_within_s=9.0
-    )
+    return Child(ORCHESTRATOR, command, ready=_beats(home, ORCHESTRATOR), needs=(RAY,), stop_within_s=9.0)
 
 
-def engines(home: Path) -> Child:
-    """Ready when its loop turns: loading a large model may take minutes, and the stack takes jobs meanwhile."""
+def engines(home: Path, url: str) -> Child:
+    """Ready when the orchestrator has found them, with their models loaded: a large one may take minutes."""
+    beats = _beats(home, ENGINES)
+
+    async def ready(since: float) -> bool:
+        if not await beats(since):
+            return False
+        state = await asyncio.to_thread(readiness, url)
+        return state is not None and state["checks"].get(ENGINES) == "ok"
+
     command = (sys.executable, "-m", "workers.gpu")
-    return Child(ENGINES, command, ready=_beats(home, ENGINES), ready_within_s=60.0, needs=(RAY,), stop_within_s=2.5)
+    return Child(
+        ENGINES,
+        command,
+        ready=ready,
+        ready_every_s=0.3,
+        ready_within_s=LOADING_WITHIN_S,
+        needs=(RAY,),
+        stop_within_s=2.5,
+    )
 
 
 def readiness(url: str) -> dict[str, Any] | None:
     """The body of `/readyz`; None while the API can't store jobs."""
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=3.0) as answer:
+        # Without the proxies of the environment: the service is on this machine.
+        with _DIRECT.open(f"{url}/readyz", timeout=3.0) as answer:
             body: dict[str, Any] = json.load(answer)
             return body
     except (urllib.error.URLError, OSError, ValueError):

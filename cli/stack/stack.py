@@ -171,7 +171,7 @@ class Stack:
             with_database,
             with_redis,
             with_ray,
-            process(services.engines(home), with_ray),
+            process(services.engines(home, self.url), with_ray),
             process(api, with_database),
             process(services.control(home), with_database, with_redis),
             process(services.orchestrator(home), with_database, with_redis, with_ray),

@@ -21,7 +21,6 @@ from cli.stack.logs import last_line, log_path, open_log
 from cli.stack.sessions import Seen
 from domain.errors import ConfigurationError
 
-POLL_S = 0.05
 SCAN_S = 1.0
 STEADY_S = 30.0
 """A child that ran this long has its next crash counted as the first."""
@@ -172,7 +171,7 @@ class Supervisor:
     async def _ask(self, running: _Running) -> None:
         since = time.time()
         while not await running.child.ready(since):  # noqa: ASYNC110 - other processes set no event of ours
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(running.child.ready_every_s)
         running.ready.set()
         if running.restarts:
             note = f"restarted ({running.restarts})"
