@@ -31,9 +31,22 @@ class Place:
 
 
 def find(url: str | None, env: Mapping[str, str] = os.environ) -> Place:
-    """What the option says, else the stack of this DELIBERATE_HOME, else host and port. Raises ConfigurationError."""
+    """What the option says, else the stack of this DELIBERATE_HOME, else host and port.
+
+    Raises ConfigurationError or InvalidRequest.
+    """
     settings = from_environment(env)
-    return Place(url.rstrip("/") if url else _url(settings), _key(settings))
+    return Place(_checked(url) if url else _url(settings), _key(settings))
+
+
+def _checked(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidRequest(f"{url!r} is not an address: use http://host:port", param="url")
+    return url.rstrip("/")
 
 
 def _url(settings: Settings) -> str:
@@ -105,8 +118,6 @@ class Service:
                 f"nothing answers at {self._place.url} ({type(error).__name__}): start it with `deliberate up`,"
                 " or set DELIBERATE_HOME or DELIBERATE_PORT to where it runs"
             ) from None
-        except httpx.InvalidURL:
-            raise InvalidRequest(f"{self._place.url!r} is not an address: use http://host:port") from None
         body = _json(answer)
         if answer.is_success:
             return body
