@@ -52,6 +52,15 @@ class Batch:
         self.tokens = tokens
         self.lengths = (self.lengths + 1).clamp_(max=context - 1)
 
+    def trim(self) -> None:
+        """Leave out leading columns that only pad."""
+        columns = self.padding
+        for layer in self.cache.layers:
+            layer.trim(columns)
+        self.length -= columns
+        self._starts = self._starts - columns
+        self._mask = self._new_mask(self.length + ROOM_TOKENS)
+
     def _new_mask(self, columns: int) -> Tensor:
         """True from each row's first token on, also for columns to come: every row gets a token in each of them."""
         return torch.arange(columns, device=self.device) >= self._starts[:, None]

@@ -22,12 +22,16 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
         self._buffers = (keys, values)
-        self._show(used)
+        self._show(0, used)
 
-    def _show(self, used: int) -> None:
-        self._used = used
-        self._seen = self._buffers[0][:, :, :used], self._buffers[1][:, :, :used]
+    def _show(self, start: int, used: int) -> None:
+        self._start, self._used = start, used
+        self._seen = self._buffers[0][:, :, start:used], self._buffers[1][:, :, start:used]
         self.keys, self.values = self._seen
+
+    def trim(self, columns: int) -> None:
+        """Hide leading columns; nothing is copied."""
+        self._show(self._start + columns, self._used)
 
     def replace(self, rows: Tensor, keys: Tensor, values: Tensor) -> None:
         """Put other calls' keys and values at the right end of these rows; what is left of the old ones is hidden."""
@@ -37,10 +41,11 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         start, end = self._used, self._used + key_states.shape[-2]
         if end > self._buffers[0].shape[-2]:
-            self._buffers = (_widened(self._buffers[0], start, end), _widened(self._buffers[1], start, end))
+            self._buffers = (_widened(self._seen[0]), _widened(self._seen[1]))
+            self._start, start, end = 0, start - self._start, end - self._start
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[:, :, start:end] = states
-        self._show(end)
+        self._show(self._start, end)
         return self._seen
 
 
@@ -99,10 +104,10 @@ def _stacked(parts: list[Tensor], length: int) -> Tensor:
     return buffer
 
 
-def _widened(buffer: Tensor, used: int, needed: int) -> Tensor:
-    rows, heads, _, size = buffer.shape
-    wider = buffer.new_empty((rows, heads, needed + max(ROOM_TOKENS, needed // 4), size))
-    wider[:, :, :used] = buffer[:, :, :used]
+def _widened(seen: Tensor) -> Tensor:
+    rows, heads, used, size = seen.shape
+    wider = seen.new_empty((rows, heads, used + max(ROOM_TOKENS, used // 4), size))
+    wider[:, :, :used] = seen
     return wider
 
 

@@ -28,6 +28,9 @@ from inference.prompts import sample_ids
 
 logger = logging.getLogger(__name__)
 
+_TRIM_TOKENS = 8
+"""Leading columns of mere padding that are worth a new mask."""
+
 
 class TransformersEngine:
     """Implements `inference.engines.base.Engine`."""
@@ -115,7 +118,7 @@ class TransformersEngine:
     # -------------------------------------------------------------------------------------------- decoding
 
     def _tidy(self) -> None:
-        """Drop dead rows and needless padding once they are worth a copy of the cache."""
+        """Drop dead rows once they are worth a copy of the cache, and leading padding, which costs none."""
         batch = self._batch
         if batch is None:
             return
@@ -124,9 +127,11 @@ class TransformersEngine:
             self._batch = None
         elif self._forward.mergeable:
             dead = len(batch.rows) - live
-            if dead * 6 > len(batch.rows) or batch.padding > max(64, batch.length // 4):
+            if dead * 6 > len(batch.rows):
                 none = torch.zeros(0, dtype=torch.int64, device=self._device)
                 self._batch = merged(batch, [], None, none, self._device)
+            elif batch.padding >= _TRIM_TOKENS:
+                batch.trim()
 
     def _advance(self, batch: Batch) -> None:
         logits = self._forward.decode(batch)

@@ -212,3 +212,18 @@ def test_reset_forgets_everything(engine: TransformersEngine) -> None:
     assert engine.pending == 0
     assert list(engine.step()) == []
     assert set(run(engine, [request("lost", max_tokens=2)])) == {"lost"}
+
+
+def test_padding_left_by_a_long_call_is_trimmed_and_changes_nothing(engine: TransformersEngine) -> None:
+    short = request("short", temperature=0.9, max_tokens=120, seed=18)
+    alone = run(engine, [short])["short"]
+    assert alone.cost.generated_tokens > 40
+    engine.add(request("long", "z" * 150, max_tokens=3))
+    engine.add(short)
+    results, lengths = {}, []
+    while engine.pending:
+        results |= {result.key: result for result in engine.step()}
+        lengths.append(engine._batch.length if engine._batch else 0)
+    assert lengths[0] > 150
+    assert lengths[10] < 60
+    assert results["short"].text == alone.text
