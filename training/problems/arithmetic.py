@@ -30,11 +30,11 @@ class Level:
 
 
 LEVELS: dict[int, Level] = {
-    1: Level(operations=2, products=(0, 1), addend=20, factors=(9, 9), ceiling=99),
-    2: Level(operations=2, products=(0, 1), addend=50, factors=(12, 9), ceiling=150),
-    3: Level(operations=3, products=(1, 1), addend=99, factors=(20, 9), ceiling=300),
-    4: Level(operations=4, products=(1, 2), addend=99, factors=(50, 9), ceiling=600),
-    5: Level(operations=4, products=(2, 2), addend=300, factors=(99, 19), ceiling=2500),
+    1: Level(operations=2, products=(0, 1), addend=12, factors=(9, 5), ceiling=50),
+    2: Level(operations=2, products=(0, 1), addend=50, factors=(12, 9), ceiling=120),
+    3: Level(operations=3, products=(0, 1), addend=50, factors=(12, 9), ceiling=150),
+    4: Level(operations=4, products=(1, 1), addend=60, factors=(15, 9), ceiling=250),
+    5: Level(operations=4, products=(1, 2), addend=99, factors=(30, 9), ceiling=500),
 }
 
 
