@@ -6,6 +6,11 @@ parameter at fault where there is one.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from domain.budget import Spend
+
 
 class DeliberateError(Exception):
     """Base of all errors that a user may see; its message is one line without secrets or prompts."""
@@ -55,13 +60,17 @@ class LeaseLost(DeliberateError):
 
 
 class EngineError(DeliberateError):
-    """An engine or verifier call did not give a result. `retryable` says whether the same call may succeed later."""
+    """An engine or verifier call did not give a result, or was aborted.
+
+    `retryable` says whether the same call may succeed later; `cost` is what it had used until then, where known.
+    """
 
     code = "engine_error"
 
-    def __init__(self, message: str, *, retryable: bool = True) -> None:
+    def __init__(self, message: str, *, retryable: bool = True, cost: Spend | None = None) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.cost = cost
 
 
 class TraceMismatch(DeliberateError):

@@ -57,8 +57,6 @@ class FinishReason(StrEnum):
     """A stop string was reached (it is not part of the text): the solution may be continued."""
     LENGTH = "length"
     """The token limit was reached: truncated, never a finished solution."""
-    ABORTED = "aborted"
-    """We aborted the call; what it had generated until then is charged."""
 
 
 @dataclass(frozen=True, slots=True)

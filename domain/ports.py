@@ -85,10 +85,7 @@ class Policy(Protocol):
         ...
 
     def abort(self, keys: Iterable[str]) -> None:
-        """Stop these calls in the engine; their awaiters get what there is, with `FinishReason.ABORTED` and its cost.
-
-        Unknown keys are ignored.
-        """
+        """Stop these calls in the engine; their awaiters get EngineError with the cost so far. Others are ignored."""
         ...
 
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from domain.budget import NO_COST
 from domain.errors import EngineError
 from domain.ids import call_key
-from domain.moves import Failed, FailureKind, FinishReason, Move, Outcome, Sample, Sampled, Score, Scored
+from domain.moves import Failed, FailureKind, Move, Outcome, Sample, Sampled, Score, Scored
 from domain.ports import AnswerEquivalence, Policy, SampleRequest, ScoreRequest, Verifier
 
-ATTEMPTS = 4
 BACKOFF_S = (0.2, 1.0, 5.0)
+"""Pauses between the attempts of one call; after the last one it has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,22 @@ class Engines:
             self.verifier.abort(keys)
 
     async def perform(self, move: Move, key: str, problem: str, max_tokens: int) -> Outcome:
-        """The outcome of a move; a dead engine is an outcome too. `max_tokens` is what the ledger granted."""
-        for attempt in range(ATTEMPTS):
+        """The outcome of a move; a dead engine is an outcome too. `max_tokens` is what the ledger granted.
+
+        What failed attempts used is part of the outcome's cost.
+        """
+        wasted = NO_COST
+        for pause_s in (*BACKOFF_S, None):
             try:
-                return await self._call(move, key, problem, max_tokens)
+                outcome = await self._call(move, key, problem, max_tokens)
+                return replace(outcome, cost=outcome.cost + wasted) if wasted != NO_COST else outcome
             except EngineError as error:
-                if not error.retryable:
-                    return Failed(move.id, FailureKind.INVALID, error.message)
-                failure = Failed(move.id, FailureKind.ENGINE, error.message)
-            if attempt < len(BACKOFF_S):
-                await asyncio.sleep(BACKOFF_S[attempt])
+                wasted += error.cost or NO_COST
+                kind = FailureKind.ENGINE if error.retryable else FailureKind.INVALID
+                failure = Failed(move.id, kind, error.message, wasted)
+            if kind is FailureKind.INVALID or pause_s is None:
+                break
+            await asyncio.sleep(pause_s)
         return failure
 
     async def _call(self, move: Move, key: str, problem: str, max_tokens: int) -> Outcome:
@@ -64,8 +71,6 @@ class Engines:
         done = await self.policy.sample(
             SampleRequest(key, problem, move.prefix, move.seed, max_tokens, move.stop, move.temperature, move.top_p)
         )
-        if done.finish is FinishReason.ABORTED:
-            return Failed(move.id, FailureKind.ABORTED, "aborted: the search had stopped", done.cost)
         # A token of probability 0 (by top-p, or by rounding) has no logarithm that JSON could hold.
         logprob = done.logprob if done.logprob is not None and math.isfinite(done.logprob) else None
         return Sampled(move.id, done.text, done.finish, done.answer, logprob, done.cost)

@@ -26,7 +26,7 @@ class CallFailure:
     cost: Spend = NO_COST
 
     def error(self) -> EngineError:
-        return EngineError(self.message, retryable=self.retryable)
+        return EngineError(self.message, retryable=self.retryable, cost=self.cost)
 
 
 ABORTED = "the call was aborted"

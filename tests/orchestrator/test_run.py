@@ -100,6 +100,14 @@ async def test_transient_failures_are_retried_under_the_same_key(monkeypatch: py
     assert stopped.spend.rollouts == 3
 
 
+async def test_what_failed_attempts_used_is_charged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.engines.BACKOFF_S", (0.0,))
+    lost = Spend(generated_tokens=7, rollouts=0)
+    policy = FakePolicy(fail=lambda request, attempt: EngineError("lost", cost=lost) if attempt == 0 else None)
+    stopped, _ = await solve(job(SelfConsistency(n=3)), Engines(policy, None))
+    assert (stopped.spend.generated_tokens, stopped.spend.rollouts) == (3 * 17, 3)
+
+
 async def test_refusals_are_not_retried_and_all_failed_is_a_failed_job() -> None:
     policy = FakePolicy(fail=lambda request, attempt: EngineError("too long", retryable=False))
     stopped, events = await solve(job(SelfConsistency(n=3)), Engines(policy, None))

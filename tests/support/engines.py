@@ -50,7 +50,7 @@ class FakePolicy:
             waited += 0.002
         if request.key in self.aborted:
             cost = Spend(5, 1, 0, 2.0 * PARAMETERS * 6, 1)
-            return Completion(request.key, "so", FinishReason.ABORTED, None, None, cost)
+            raise EngineError("the call was aborted", retryable=False, cost=cost)
         value = self.answers[request.seed % len(self.answers)]
         generated = min(self.tokens, request.max_tokens)
         cost = Spend(5, generated, 0, 2.0 * PARAMETERS * (5 + generated), 1)
