@@ -1,0 +1,38 @@
+# Two targets of one file: `cpu` (PyTorch without CUDA, about 1.5 GB) and `gpu` (PyTorch with its CUDA libraries).
+#   docker build --target cpu -t deliberate:cpu .
+
+FROM python:3.11-slim AS base
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
+RUN useradd --create-home --uid 10001 deliberate \
+    && mkdir -p /home/deliberate/.cache/huggingface /home/deliberate/.deliberate \
+    && chown -R deliberate:deliberate /home/deliberate
+WORKDIR /app
+
+# What pyproject.toml names, without our own code: this layer is built again only when the dependencies change.
+FROM base AS dependencies
+RUN python -m venv /opt/venv
+COPY pyproject.toml constraints.txt ./
+RUN python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))" \
+    > /tmp/requirements.txt
+
+FROM dependencies AS dependencies-cpu
+RUN pip install -c constraints.txt --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
+    && pip install -c constraints.txt -r /tmp/requirements.txt
+
+FROM dependencies AS dependencies-gpu
+RUN pip install -c constraints.txt -r /tmp/requirements.txt
+
+FROM base AS cpu
+COPY --from=dependencies-cpu /opt/venv /opt/venv
+COPY . .
+RUN pip install -c constraints.txt --no-deps -e .
+USER deliberate
+CMD ["deliberate", "--help"]
+
+FROM base AS gpu
+COPY --from=dependencies-gpu /opt/venv /opt/venv
+COPY . .
+RUN pip install -c constraints.txt --no-deps -e .
+USER deliberate
+CMD ["deliberate", "--help"]
