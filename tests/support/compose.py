@@ -87,11 +87,12 @@ class Service:
         return subprocess.run(command, env=self._env, cwd=ROOT, capture_output=True, check=False).returncode == 0
 
     def wait_healthy(self, within_s: float = 60.0) -> None:
+        assert self._process is not None
         deadline = time.monotonic() + within_s
         while not self.is_healthy():
-            assert self._process is None or self._process.poll() is None, f"{self.name}: {last_line(self._log)}"
             assert time.monotonic() < deadline, f"{self.name} was not healthy in time: {last_line(self._log)}"
             time.sleep(0.2)
+        assert self._process.poll() is None, f"{self.name}: {last_line(self._log)}"
 
     def stop(self, within_s: float = 15.0) -> int | None:
         """As Compose does it: SIGTERM, then SIGKILL for all that is left. Gives the exit code."""
