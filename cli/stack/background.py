@@ -58,10 +58,17 @@ class BackgroundStack:
     def stop(self) -> None:
         """Idempotent."""
         if self._thread.is_alive():
-            self._run(self._stack.stop(), 30.0)
+            self._run(self._end(), 30.0)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+    async def _end(self) -> None:
+        await self._stack.stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     @property
     def url(self) -> str:

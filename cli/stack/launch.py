@@ -19,6 +19,8 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_READ_SEARCH = 2
@@ -51,6 +53,8 @@ def _become(user: str) -> None:
         sys.exit("the embedded Postgres can't run as root on this system: run `deliberate` as a normal user")
     entry = pwd.getpwnam(user)
     try:
+        # access(2), which Postgres' programs use to find each other, counts capabilities only under this bit.
+        _libc().prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
         _libc().prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
         os.setgroups([])
         os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)

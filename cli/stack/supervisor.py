@@ -208,8 +208,10 @@ class Supervisor:
         child = running.child
         waiting = asyncio.create_task(running.ready.wait())
         ends: set[asyncio.Future[Any]] = {waiting, running.failed, running.task}
-        done, _ = await asyncio.wait(ends, timeout=child.ready_within_s, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        try:
+            done, _ = await asyncio.wait(ends, timeout=child.ready_within_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
         if running.failed.done():
             running.failed.result()
         if running.task in done:
