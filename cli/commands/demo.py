@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from dataclasses import replace
@@ -50,8 +51,13 @@ def demo(
         from_environment(os.environ), home=home, port=0, webhook_allowed_networks=(ip_network("127.0.0.0/8"),)
     )
     began = time.monotonic()
-    # Kept when this raises: the message names a log in it.
-    good = _show(console, settings, examples, n, within)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        good = _show(console, settings, examples, n, within)
+    except KeyboardInterrupt:
+        # After an error it is kept, since the message names a log in it.
+        shutil.rmtree(home, ignore_errors=True)
+        raise
     console.print(f"everything is stopped; the demo took {time.monotonic() - began:.0f} s")
     if not good:
         console.print(f"the logs are in {home / 'logs'}")
@@ -64,12 +70,11 @@ def _show(console: Console, settings: Settings, examples: list[Example], n: int,
     from cli.showcase.receiver import Receiver
     from cli.stack.background import BackgroundStack
 
-    stack = BackgroundStack(settings)
-    with console.status("starting Postgres, Redis, Ray, the API, the workers and the engines"):
-        began = time.monotonic()
-        stack.start()
+    stack, began = BackgroundStack(settings), time.monotonic()
     try:
-        stack.wait_ready()
+        with console.status("starting Postgres, Redis, Ray, the API, the workers and the engines"):
+            stack.start()
+            stack.wait_ready()
         console.print(f"the stack was ready after {time.monotonic() - began:.1f} s at {stack.url}")
         with Receiver() as receiver, Service(Place(stack.url, stack.api_key)) as service:
             solved = _solve(console, service, examples, n, receiver.url, within_s)

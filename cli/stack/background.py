@@ -35,6 +35,7 @@ class BackgroundStack:
     ) -> None:
         self._stack = Stack(settings, env, tell)
         self._loop = asyncio.new_event_loop()
+        self._beginning: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="stack", daemon=True)
 
     def __enter__(self) -> Self:
@@ -50,7 +51,7 @@ class BackgroundStack:
         """Raises ConfigurationError; nothing is left running then."""
         self._thread.start()
         try:
-            self._run(self._stack.start(), START_WITHIN_S)
+            self._run(self._begin(), START_WITHIN_S)
         except BaseException:
             self.stop()
             raise
@@ -63,7 +64,15 @@ class BackgroundStack:
             self._thread.join()
             self._loop.close()
 
+    async def _begin(self) -> None:
+        self._beginning = asyncio.current_task()
+        await self._stack.start()
+
     async def _end(self) -> None:
+        if self._beginning is not None and not self._beginning.done():
+            # Whoever waited for the start was interrupted.
+            self._beginning.cancel()
+            await asyncio.wait({self._beginning})
         await self._stack.stop()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:

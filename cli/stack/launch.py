@@ -65,12 +65,18 @@ def _become(user: str) -> None:
 
 
 def _keep_search() -> None:
-    """Best effort: where the capability is not ours to keep, folders that the user may search still work."""
+    """Give up every capability but the one; where it can't be kept, folders that the user may search still work."""
     bit = 1 << CAP_DAC_READ_SEARCH
-    header = _Header(CAPABILITY_VERSION_3, 0)
-    data = (_Data * 2)(_Data(bit, bit, bit), _Data(0, 0, 0))
-    if _libc().capset(ctypes.byref(header), data) == 0:
+    if _capset(bit):
         _libc().prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
+    elif not _capset(0):
+        sys.exit("the embedded Postgres can't give up root's rights here: run `deliberate` as a normal user")
+
+
+def _capset(bits: int) -> bool:
+    header = _Header(CAPABILITY_VERSION_3, 0)
+    data = (_Data * 2)(_Data(bits, bits, bits), _Data(0, 0, 0))
+    return bool(_libc().capset(ctypes.byref(header), data) == 0)
 
 
 def _libc() -> ctypes.CDLL:

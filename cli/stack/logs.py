@@ -22,8 +22,11 @@ def log_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.log"
 
 
-def last_line(path: Path) -> str:
-    """The last line that says something, without its time and logger, cut to 300 characters; empty for none."""
+def last_line(path: Path, *words: str) -> str:
+    """The last line that says something, without its time and logger, cut to 300 characters; empty for none.
+
+    One with any of `words` comes before others.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))
@@ -31,4 +34,5 @@ def last_line(path: Path) -> str:
     except OSError:
         return ""
     said = [line.strip() for line in lines if line.strip()]
+    said = [line for line in said if any(word in line for word in words)] or said
     return _STAMP.sub("", said[-1])[-300:] if said else ""

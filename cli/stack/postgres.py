@@ -11,7 +11,9 @@ import pwd
 import shutil
 from pathlib import Path
 
-from cli.stack.child import Child, launch_command
+from cli.stack.child import Child
+from cli.stack.logs import last_line
+from cli.stack.oneshot import run_to_end
 from cli.stack.secrets import keep, password
 from cli.stack.wheels import postgres_folder
 from domain.errors import ConfigurationError
@@ -38,6 +40,7 @@ SETTINGS = {
 class EmbeddedPostgres:
     def __init__(self, home: Path, runtime: Path) -> None:
         self._root = home / "postgres"
+        self._logs = home / "logs"
         self._data = self._root / "data"
         self._sockets = runtime / "postgres"
         self._password = keep(home / "run" / "postgres_password", password)
@@ -82,24 +85,16 @@ class EmbeddedPostgres:
         # Not flushed to the disk here, which takes seconds: `flush` does it when the service already answers.
         text = ("--encoding=UTF8", "--locale=C", "--no-instructions", "--no-sync")
         try:
-            code, lines = await self._run_initdb(*arguments, *text)
+            code, log = await self._run_initdb(*arguments, *text)
         finally:
             secret.unlink(missing_ok=True)
         if code != 0:
-            said = [line for line in lines if "error" in line or "FATAL" in line] or lines[-1:] or [f"exit code {code}"]
-            raise ConfigurationError(f"Postgres can't make its data folder {folder}: {said[0]}")
+            said = last_line(log, "error", "FATAL") or f"exit code {code}"
+            raise ConfigurationError(f"Postgres can't make its data folder {folder}: {said} (log: {log})")
 
-    async def _run_initdb(self, *arguments: str) -> tuple[int, list[str]]:
-        """Exit code and the lines that it said."""
-        command = launch_command(Child("initdb", (str(self._programs / "initdb"), *arguments), user=UNPRIVILEGED))
-        pipe, merge = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
-        process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=merge, cwd="/")
-        try:
-            output, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-        return await process.wait(), [line for line in output.decode(errors="replace").splitlines() if line.strip()]
+    async def _run_initdb(self, *arguments: str) -> tuple[int, Path]:
+        program = (str(self._programs / "initdb"), *arguments)
+        return await run_to_end(Child("initdb", program, user=UNPRIVILEGED, cwd=Path("/")), None, self._logs)
 
     def _check_version(self) -> None:
         stored = (self._data / "PG_VERSION").read_text().strip()

@@ -20,12 +20,13 @@ from typing import Protocol
 
 from cli.stack import home as homes
 from cli.stack import services
-from cli.stack.child import Child, launch_command
+from cli.stack.child import Child
 from cli.stack.environment import child_environment
 from cli.stack.home import API_KEY_FILE, LOCK_FILE, WEBHOOK_SECRET_FILE
 from cli.stack.lock import HomeLock
-from cli.stack.logs import last_line, log_path, open_log
+from cli.stack.logs import last_line
 from cli.stack.models import check_policy, check_verifier
+from cli.stack.oneshot import run_to_end
 from cli.stack.ports import require_free
 from cli.stack.postgres import EmbeddedPostgres
 from cli.stack.ray_head import EmbeddedRay
@@ -180,12 +181,10 @@ class Stack:
             self._flushing = asyncio.create_task(postgres.flush(), name="flush")
 
     async def _bootstrap(self) -> None:
-        logs = self.settings.home / "logs"
-        command = launch_command(Child("bootstrap", (sys.executable, "-m", "cli.stack.bootstrap")))
-        with open_log(logs, "bootstrap") as log:
-            process = await asyncio.create_subprocess_exec(*command, env=self._env, stdout=log, stderr=log)
-        if await process.wait() != 0:
-            raise ConfigurationError(f"the database can't be prepared: {last_line(log_path(logs, 'bootstrap'))}")
+        child = Child("bootstrap", (sys.executable, "-m", "cli.stack.bootstrap"))
+        code, log = await run_to_end(child, self._env, self.settings.home / "logs")
+        if code != 0:
+            raise ConfigurationError(f"the database can't be prepared: {last_line(log)} (log: {log})")
 
 
 async def _all_or_first_error(*parts: Awaitable[None]) -> None:

@@ -73,6 +73,11 @@ def test_the_last_line_is_said_without_its_stamp(tmp_path: Path, text: str, said
     assert last_line(tmp_path / "missing") == ""
 
 
+def test_an_error_is_said_before_what_follows_it(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("initdb: error: no room\ninitdb: removing data directory\n")
+    assert last_line(tmp_path / "log", "error", "FATAL") == "initdb: error: no room"
+
+
 def test_a_home_is_private(tmp_path: Path) -> None:
     home = tmp_path / "new" / "home"
     homes.open_home(home)

@@ -109,10 +109,13 @@ def test_a_child_for_another_user_is_not_root_and_can_still_search_private_folde
     file = private / "file"
     file.write_text("seen")
     # Also by access(2), in which the kernel leaves capabilities out by default.
-    code = f"import os; print(os.geteuid() != 0, os.access({str(file)!r}, os.R_OK), open({str(file)!r}).read())"
+    code = (
+        f"import os; print(os.geteuid() != 0, os.access({str(file)!r}, os.R_OK), open({str(file)!r}).read());"
+        "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('CapEff')])"
+    )
     command = launch_command(Child("x", (sys.executable, "-c", code), user="nobody"))
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "True True seen\n"
+    assert done.stdout == "True True seen\n['0000000000000004']\n"
 
 
 def wait_for_text(path: Path) -> str:
