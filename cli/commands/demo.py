@@ -46,10 +46,9 @@ def demo(
     if not console.is_terminal:
         console = Console(width=WIDTH)
     examples = read_examples(problems or EXAMPLES)
+    given = from_environment(os.environ)
     home = Path(tempfile.mkdtemp(prefix="deliberate-demo-"))
-    settings = replace(
-        from_environment(os.environ), home=home, port=0, webhook_allowed_networks=(ip_network("127.0.0.0/8"),)
-    )
+    settings = replace(given, home=home, port=0, webhook_allowed_networks=(ip_network("127.0.0.0/8"),))
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
