@@ -22,6 +22,7 @@ from domain.errors import ConfigurationError
 from domain.settings import Settings
 
 START_WITHIN_S = 3600.0
+END_WITHIN_S = 30.0
 
 
 class BackgroundStack:
@@ -57,12 +58,21 @@ class BackgroundStack:
             raise
 
     def stop(self) -> None:
-        """Idempotent."""
-        if self._thread.is_alive():
-            self._run(self._end(), 30.0)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        """Idempotent. A KeyboardInterrupt waits until the end: half an end would leave processes behind."""
+        if not self._thread.is_alive():
+            return
+        ending, interrupted = asyncio.run_coroutine_threadsafe(self._end(), self._loop), False
+        while not ending.done():
+            try:
+                ending.exception(END_WITHIN_S)
+            except KeyboardInterrupt:
+                interrupted = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        ending.result()
+        if interrupted:
+            raise KeyboardInterrupt
 
     async def _begin(self) -> None:
         self._beginning = asyncio.current_task()
