@@ -69,7 +69,7 @@ def finish(status: JobStatus, final: JobStatus) -> JobStatus:
 
 
 def cancel_queued(status: JobStatus) -> JobStatus:
-    """A job that nobody works on ends at once; a running one is asked to stop (see `storage.jobs.request_cancel`)."""
+    """A job that nobody has begun ends at once; any other is asked to stop, so that what was found is kept."""
     return _move(status, {JobStatus.QUEUED}, JobStatus.CANCELLED)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
@@ -138,13 +139,13 @@ class EngineHost:
         except EngineError as error:
             return CallFailure(request.key, error.message, error.retryable)
         except Exception as error:
-            logger.exception("a call could not be added to %s", self._info.id)
+            _log_defect(f"a call could not be added to {self._info.id}", error)
             return CallFailure(request.key, f"the engine failed: {type(error).__name__}", retryable=True)
         return None
 
     def _broken(self, error: Exception, back: set[str]) -> list[CallFailure]:
         """After a failed step nothing in the engine can be trusted: its calls come back as failures."""
-        logger.error("%s failed and is reset: %s", self._info.id, type(error).__name__, exc_info=error)
+        _log_defect(f"{self._info.id} failed and is reset", error)
         self._engine.reset()
         with self._wake:
             waiting = {request.key for request in self._inbox}
@@ -165,6 +166,12 @@ class EngineHost:
 def _hand_over(on_done: OnDone, results: Sequence[Result]) -> None:
     try:
         on_done(results)
-    except Exception:
+    except Exception as error:
         # A caller that went away (such as a closed event loop) must not take the others' engine with it.
-        logger.exception("a caller could not take its results")
+        _log_defect("a caller could not take its results", error)
+
+
+def _log_defect(what: str, error: Exception) -> None:
+    """Type and place only: the text of an error may hold a prompt."""
+    place = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s: %s\n%s", what, type(error).__name__, place)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from domain.budget import NO_COST, Spend
 from domain.moves import Failed, FailureKind, Move, Outcome, Sample, Score
 from domain.verdict import StopReason
+from orchestrator.attempts import Attempts, Call
 from orchestrator.engines import Engines
 from orchestrator.estimate import MIN_GRANT_TOKENS, affordable_tokens, sample_bound, score_bound
 from orchestrator.ledger import Ledger
@@ -20,17 +22,7 @@ ABORT_S = 2.0
 """How long an aborted call may take to say what it cost; after that its reservation is charged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A move on its way, with the upper bound that the ledger holds for it."""
-
-    move: Move
-    key: str
-    estimate: Spend
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """A call that has ended and is paid."""
 
     call: Call
@@ -43,9 +35,12 @@ class Calls:
     def __init__(self, job: str, problem: str, engines: Engines, ledger: Ledger) -> None:
         self._job, self._problem = job, problem
         self._engines, self._ledger = engines, ledger
+        self._attempts = Attempts(problem, engines, ledger)
         self._waiting: deque[Move] = deque()
         self._tasks: dict[str, tuple[Call, asyncio.Task[None]]] = {}
-        self._inbox: asyncio.Queue[tuple[Call, Outcome] | StopReason] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Settled | None] = asyncio.Queue()
+        self.interruption: StopReason | None = None
+        """A reason to stop that came from outside; nothing new is begun then."""
 
     @property
     def running(self) -> int:
@@ -66,47 +61,45 @@ class Calls:
         return None
 
     def interrupt(self, reason: StopReason) -> None:
-        """Wake `news` with a reason to stop."""
-        self._inbox.put_nowait(reason)
+        """Note a reason to stop, and wake `news`. The first one stands."""
+        self.interruption = self.interruption or reason
+        self._inbox.put_nowait(None)
 
-    async def news(self) -> tuple[list[Settled], StopReason | None]:
-        """Wait until something happens; everything that has ended by then, and an interruption if there was one."""
-        items = [await self._inbox.get()]
-        while not self._inbox.empty():
-            items.append(self._inbox.get_nowait())
-        settled = [self._settle(*item) for item in items if not isinstance(item, StopReason)]
-        return settled, next((item for item in items if isinstance(item, StopReason)), None)
+    async def news(self) -> list[Settled]:
+        """Wait until something happens; every call that has ended by then."""
+        items = [await self._inbox.get(), *self._drained()]
+        return [self._settle(item) for item in items if item is not None]
 
     async def wind_down(self) -> list[Settled]:
         """Abort what still runs. What it cost is charged; what it says is not used, so that the verdict stands."""
-        self._engines.abort(list(self._tasks))
+        self._attempts.stopping.set()
+        self._engines.abort(self._tasks)
         calls = [call for call, _ in self._tasks.values()]
-        if self._tasks:
+        if calls:
             await asyncio.wait([task for _, task in self._tasks.values()], timeout=ABORT_S)
-        ended = {call.key: outcome for call, outcome in self._drained()}
+        ended = {item.call.key: item.outcome for item in self._drained() if item is not None}
         self.abandon()
-        return [self._settle(call, _unused(call, ended.get(call.key))) for call in calls]
+        return [self._settle(_unused(call, ended.get(call.key))) for call in calls]
 
     def abandon(self) -> None:
         """Drop everything without settling it."""
-        self._engines.abort(list(self._tasks))
+        self._engines.abort(self._tasks)
         for _, task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
         self._waiting.clear()
 
-    def _drained(self) -> list[tuple[Call, Outcome]]:
-        items = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
-        return [item for item in items if not isinstance(item, StopReason)]
+    def _drained(self) -> list[Settled | None]:
+        return [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
 
     def _start(self, move: Move) -> StopReason | None:
         grant, estimate = self._estimate(move)
         lacking = self._ledger.lacking(estimate)
         if lacking is not None:
             return lacking
-        call = Call(move, self._engines.key(self._job, move), estimate)
+        call = Call(move, self._engines.key(self._job, move), estimate, grant)
         self._ledger.reserve(call.key, estimate)
-        self._tasks[call.key] = (call, asyncio.create_task(self._perform(call, grant)))
+        self._tasks[call.key] = (call, asyncio.create_task(self._perform(call)))
         return None
 
     def _estimate(self, move: Move) -> tuple[int, Spend]:
@@ -122,25 +115,26 @@ class Calls:
                 grant = affordable
         return grant, sample_bound(move, self._problem, policy, grant)
 
-    async def _perform(self, call: Call, grant: int) -> None:
+    async def _perform(self, call: Call) -> None:
         try:
-            outcome = await self._engines.perform(call.move, call.key, self._problem, grant)
+            outcome = await self._attempts.run(call)
         except Exception as error:
             # A defect in an adapter must not leave the search waiting for ever; the text of it may hold a prompt.
             outcome = Failed(call.move.id, FailureKind.ENGINE, f"{type(error).__name__} in the engine's adapter")
-        self._inbox.put_nowait((call, outcome))
+        self._inbox.put_nowait(Settled(call, outcome))
 
-    def _settle(self, call: Call, outcome: Outcome) -> Settled:
-        self._tasks.pop(call.key, None)
-        self._ledger.settle(call.key, outcome.cost)
-        return Settled(call, outcome)
+    def _settle(self, ended: Settled) -> Settled:
+        self._tasks.pop(ended.call.key, None)
+        self._ledger.settle(ended.call.key, ended.outcome.cost)
+        return ended
 
 
-def _unused(call: Call, outcome: Outcome | None) -> Failed:
+def _unused(call: Call, outcome: Outcome | None) -> Settled:
+    """What a call comes to that ended after the search had stopped, or did not end in time."""
     cost = call.estimate if outcome is None else outcome.cost
     message = "aborted: the search had stopped"
     if outcome is None:
         message += "; the engine did not say what it cost, so its reservation is charged"
     if isinstance(outcome, Failed):
-        return replace(outcome, kind=FailureKind.ABORTED)
-    return Failed(call.move.id, FailureKind.ABORTED, message, cost)
+        return Settled(call, replace(outcome, kind=FailureKind.ABORTED))
+    return Settled(call, Failed(call.move.id, FailureKind.ABORTED, message, cost))

@@ -1,29 +1,32 @@
-"""The engines that a search runs on, and one call to them with our own retries.
+"""The engines that a search runs on: one call, one attempt.
 
-Engines may fail after they ran; a call is repeated under its own key, and its effect and cost count once.
+An attempt has a key of its own on the way to the engine (the call key and a number): a call that is asked again, after
+a failure or by another claim of its job, must never join an earlier attempt that is being aborted.
 """
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from domain.budget import NO_COST
 from domain.errors import EngineError
 from domain.ids import call_key
 from domain.moves import Failed, FailureKind, Move, Outcome, Sample, Sampled, Score, Scored
 from domain.ports import AnswerEquivalence, Policy, SampleRequest, ScoreRequest, Verifier
 
-BACKOFF_S = (0.2, 1.0, 5.0)
-"""Pauses between the attempts of one call; after the last one it has failed."""
+NO_VERIFIER = "this stack has no verifier: choose a strategy without one"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Engines:
     policy: Policy
     verifier: Verifier | None
     equivalence: AnswerEquivalence | None = None
+    _numbers: itertools.count[int] = field(default_factory=itertools.count, repr=False)
+    _attempts: dict[str, str] = field(default_factory=dict, repr=False)
+    """The attempt that is under way for a call key."""
 
     def model_id(self, move: Move) -> str:
         """Which model this move is for, as call keys and records name it."""
@@ -38,34 +41,24 @@ class Engines:
             return call_key(job, "sample", move.node, move.seed, self.model_id(move), parameters)
         return call_key(job, "score", move.node, move.seed, self.model_id(move), str(move.max_tokens))
 
-    def abort(self, keys: list[str]) -> None:
-        self.policy.abort(keys)
-        if self.verifier is not None:
-            self.verifier.abort(keys)
+    def abort(self, keys: Iterable[str]) -> None:
+        """Stop the attempts that are under way for these call keys."""
+        attempts = [self._attempts[key] for key in keys if key in self._attempts]
+        if attempts:
+            self.policy.abort(attempts)
+        if attempts and self.verifier is not None:
+            self.verifier.abort(attempts)
 
-    async def perform(self, move: Move, key: str, problem: str, max_tokens: int) -> Outcome:
-        """The outcome of a move; a dead engine is an outcome too. `max_tokens` is what the ledger granted.
-
-        What failed attempts used is part of the outcome's cost.
-        """
-        wasted = NO_COST
-        for pause_s in (*BACKOFF_S, None):
-            try:
-                outcome = await self._call(move, key, problem, max_tokens)
-                return replace(outcome, cost=outcome.cost + wasted) if wasted != NO_COST else outcome
-            except EngineError as error:
-                wasted += error.cost or NO_COST
-                kind = FailureKind.ENGINE if error.retryable else FailureKind.INVALID
-                failure = Failed(move.id, kind, error.message, wasted)
-            if kind is FailureKind.INVALID or pause_s is None:
-                break
-            await asyncio.sleep(pause_s)
-        return failure
-
-    async def _call(self, move: Move, key: str, problem: str, max_tokens: int) -> Outcome:
-        if isinstance(move, Sample):
-            return await self._sample(move, key, problem, max_tokens)
-        return await self._score(move, key, problem)
+    async def attempt(self, move: Move, key: str, problem: str, max_tokens: int) -> Outcome:
+        """Run a call once; `max_tokens` is what the ledger granted. Raises EngineError."""
+        attempt = self._attempts[key] = f"{key}#{next(self._numbers)}"
+        try:
+            if isinstance(move, Sample):
+                return await self._sample(move, attempt, problem, max_tokens)
+            return await self._score(move, attempt, problem)
+        finally:
+            if self._attempts.get(key) == attempt:
+                del self._attempts[key]
 
     async def _sample(self, move: Sample, key: str, problem: str, max_tokens: int) -> Outcome:
         done = await self.policy.sample(
@@ -77,7 +70,7 @@ class Engines:
 
     async def _score(self, move: Score, key: str, problem: str) -> Outcome:
         if self.verifier is None:
-            raise EngineError("this stack has no verifier: choose a strategy without one", retryable=False)
+            raise EngineError(NO_VERIFIER, retryable=False)
         done = await self.verifier.score(ScoreRequest(key, problem, move.solution, move.seed, move.max_tokens))
         if not all(0.0 <= score <= 1.0 for score in done.scores):
             return Failed(move.id, FailureKind.INVALID, "the verifier gave a score outside of 0 to 1", done.cost)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+import traceback
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 
 from domain.errors import LeaseLost, TraceMismatch, Unavailable
@@ -14,6 +15,7 @@ from domain.ports import Claim, JobStore, Progress
 from domain.verdict import StopReason
 from orchestrator.engines import Engines
 from orchestrator.journal import Journal
+from orchestrator.poison import refuse_deadly
 from orchestrator.run import Run, fail
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Host:
         self._held: dict[JobId, _Held] = {}
         self._bell, self._renewal = asyncio.Event(), asyncio.Event()
         self._draining = False
+        self._renewed_at = float("-inf")
         self._failing: set[asyncio.Task[None]] = set()
 
     @property
@@ -57,8 +60,8 @@ class Host:
         """Claim and run jobs until `drain`; then give back what has not ended, with all that was found so far."""
         keepers = [asyncio.create_task(self._journal.serve()), asyncio.create_task(self._renew_leases())]
         try:
-            await self._claim_jobs()
-            await self._release_all()
+            await _unless_failed(self._claim_jobs(), keepers)
+            await _unless_failed(self._release_all(), keepers)
         finally:
             for keeper in keepers:
                 keeper.cancel()
@@ -73,12 +76,11 @@ class Host:
         while not self._draining:
             self._bell.clear()
             if not await self._claim():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._bell.wait(), POLL_S)
+                await _set_within(self._bell, POLL_S)
 
     async def _claim(self) -> bool:
         room = self._max_jobs - len(self._held)
-        if room <= 0:
+        if room <= 0 or not await self._leases_are_fresh():
             return False
         try:
             claims = await self._store.claim(self._worker, room, self._lease_s)
@@ -89,27 +91,44 @@ class Host:
             self._begin(claim)
         return bool(claims)
 
+    async def _leases_are_fresh(self) -> bool:
+        """After an outage our leases may have run out: extend those that nobody took, before we take them ourselves."""
+        if self._held and self._since_renewal() > self._lease_s / 2:
+            await self._renew()
+        return not self._held or self._since_renewal() <= self._lease_s / 2
+
+    def _since_renewal(self) -> float:
+        return asyncio.get_running_loop().time() - self._renewed_at
+
     def _begin(self, claim: Claim) -> None:
         earlier = self._held.get(claim.job)
         if earlier is not None:
             self._lost(claim.job, earlier.fence)
         job_log = self._journal.open(claim)
         try:
+            refuse_deadly(claim)
             run = Run(claim, self._worker, self._engines, job_log)
-        except TraceMismatch as error:
-            log.error("job %s can't be resumed: %s", claim.job, error.message)
-            self._failing.add(task := asyncio.create_task(fail(job_log, claim, error.message)))
+        except Exception as error:
+            # Whatever it is, it concerns this job alone: raised here, it would end this process, and the next one.
+            why = error.message if isinstance(error, TraceMismatch) else f"its trace can't be read ({_name(error)})"
+            log.error("job %s can't be resumed: %s", claim.job, why)
+            self._failing.add(task := asyncio.create_task(fail(job_log, claim, why)))
             task.add_done_callback(self._failing.discard)
             return
         self._held[claim.job] = _Held(run, claim.fence, asyncio.create_task(self._run(run, claim)))
+        if claim.fence > 1:
+            # Its user may have asked to cancel it while nobody held it.
+            self._renewal.set()
 
     async def _run(self, run: Run, claim: Claim) -> None:
         try:
             await run.run()
         except LeaseLost:
             log.warning("job %s: its lease was lost, abandoned", claim.job)
-        except Exception:
-            log.exception("job %s: the search failed by a defect of ours", claim.job)
+        except Exception as error:
+            # The type and the place only: the text of an error may hold a prompt.
+            place = "".join(traceback.format_tb(error.__traceback__))
+            log.error("job %s: the search failed by a defect of ours: %s\n%s", claim.job, _name(error), place)
             with contextlib.suppress(LeaseLost):
                 await run.fail("The search failed by a defect of ours, which is now in our log.")
         finally:
@@ -121,8 +140,7 @@ class Host:
 
     async def _renew_leases(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._renewal.wait(), self._lease_s / 3)
+            await _set_within(self._renewal, self._lease_s / 3)
             self._renewal.clear()
             if self._held:
                 await self._renew()
@@ -134,6 +152,7 @@ class Host:
         except Unavailable as error:
             log.warning("can't renew leases: %s", error.message)
             return
+        self._renewed_at = asyncio.get_running_loop().time()
         for job, fence in claims:
             if job not in renewal.held:
                 self._lost(job, fence)
@@ -163,3 +182,25 @@ class Host:
         if claims:
             await self._store.release(self._worker, claims)
         log.info("drained: %d jobs given back", len(claims))
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    """Until the event is set, or for so long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+async def _unless_failed(work: Coroutine[None, None, None], keepers: Sequence[asyncio.Task[None]]) -> None:
+    """Do the work, or raise what a keeper raised: a host that stores nothing, or renews nothing, must not go on."""
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait([task, *keepers], return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            one.result()
+    finally:
+        task.cancel()
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__

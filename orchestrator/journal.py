@@ -104,7 +104,8 @@ class Journal:
         while True:
             await self._news.wait()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), GATHER_S)
+                async with asyncio.timeout(GATHER_S):
+                    await self._hurry.wait()
             self._news.clear()
             self._hurry.clear()
             await self._commit()

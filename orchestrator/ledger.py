@@ -18,6 +18,8 @@ class Ledger:
     spent: Spend = NO_COST
     reserved: dict[str, Spend] = field(default_factory=dict)
     _settled: set[str] = field(default_factory=set)
+    _estimates: dict[str, Spend] = field(default_factory=dict)
+    """Reservations of one attempt, of calls that have had more than one."""
 
     def lacking(self, estimate: Spend) -> StopReason | None:
         """The unit in which this estimate doesn't fit what is left, or None when it fits."""
@@ -40,9 +42,24 @@ class Ledger:
     def reserve(self, key: str, estimate: Spend) -> None:
         self.reserved[key] = estimate
 
+    def covers(self, key: str, wasted: Spend) -> bool:
+        """Whether another attempt of this call fits the budget, on top of what its failed ones have used.
+
+        When it does, the reservation has grown by that; when it does not, the reservation stays.
+        """
+        if wasted == NO_COST:
+            return True
+        first = self._estimates.setdefault(key, self.reserved[key])
+        before, self.reserved[key] = self.reserved[key], first + wasted
+        if self.lacking(NO_COST) is None:
+            return True
+        self.reserved[key] = before
+        return False
+
     def settle(self, key: str, actual: Spend) -> bool:
         """Charge a call. False when its key was charged before: then nothing changes."""
         self.reserved.pop(key, None)
+        self._estimates.pop(key, None)
         if key in self._settled:
             return False
         self._settled.add(key)

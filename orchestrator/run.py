@@ -9,10 +9,12 @@ only by their ports. What it records can be folded back to the same state at any
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from typing import Protocol
 
 from domain.budget import NO_COST, Spend
+from domain.errors import EngineError
 from domain.events import Event, JobClaimed, JobReleased, JobStopped, JobSubmitted, MoveSettled, MovesIssued
 from domain.ids import JobId
 from domain.job import JobError, JobStatus
@@ -24,6 +26,8 @@ from orchestrator.engines import Engines
 from orchestrator.ledger import Ledger
 from search.replay import fold, issued
 from search.stopping import early_stop, final_reason
+
+log = logging.getLogger(__name__)
 
 WINDOW = 32
 """Moves that one search has in flight at most."""
@@ -43,6 +47,9 @@ class Recorder(Protocol):
         """Returns when the end and all that was recorded before it are durable. Raises LeaseLost."""
         ...
 
+
+LOOK_SHARE = 64
+"""With a confidence asked for, the verdict is looked at after each 1/64 more outcomes, and after each one at first."""
 
 ENGINES_FAILED = "Every engine call failed: the trace has each call's error. Submit again later."
 
@@ -69,7 +76,7 @@ class Run:
         self._window = WINDOW if submitted.confidence is None else WINDOW_WITH_TARGET
         self._ledger = Ledger(submitted.budget)
         self._calls = Calls(claim.job, submitted.problem.text, engines, self._ledger)
-        self._settled = self._failed = 0
+        self._settled = self._failed = self._look_again_at = 0
         self._answer_keys: set[str] = set()
         self.ending = False
         """True once the end is being stored: from then on it must not be interrupted."""
@@ -130,22 +137,26 @@ class Run:
         if seconds is None:
             return None
         left = max(0.0, seconds - self._claim.started_s)
+        if left == 0.0:
+            self.stop(StopReason.BUDGET_SECONDS)
         return asyncio.get_running_loop().call_later(left, self.stop, StopReason.BUDGET_SECONDS)
 
     async def _until_stopped(self) -> StopReason:
-        while True:
-            reason = early_stop(self._search.verdict(), self._submitted.confidence)
-            if reason is not None:
-                return reason
+        while (reason := self._calls.interruption or self._early_stop()) is None:
             self._ask()
             lacking = self._calls.dispatch()
             if not self._calls.running:
                 return lacking if lacking is not None else self._nothing_left()
-            settled, interruption = await self._calls.news()
-            for one in settled:
+            for one in await self._calls.news():
                 self._take_in([await self._equated(one)])
-            if interruption is not None:
-                return interruption
+        return reason
+
+    def _early_stop(self) -> StopReason | None:
+        """A verdict reads all solutions, so that with many of them it is asked for less often than after each one."""
+        if self._submitted.confidence is None or self._settled < self._look_again_at:
+            return None
+        self._look_again_at = self._settled + 1 + self._settled // LOOK_SHARE
+        return early_stop(self._search.verdict(), self._submitted.confidence)
 
     def _ask(self) -> None:
         room = self._window - len(self._search.in_flight)
@@ -173,15 +184,24 @@ class Run:
             self._answer_keys.add(outcome.answer.key)
 
     async def _equated(self, one: Settled) -> Settled:
-        """Ask once for each new answer which of the earlier ones it equals; the finding becomes part of the trace."""
+        """Ask once for each new answer which of the earlier ones it equals; the finding becomes part of the trace.
+
+        Without a comparison (it can't be made, or there is no time for it) answers are compared exactly only.
+        """
         outcome, equivalence = one.outcome, self._engines.equivalence
         if equivalence is None or not isinstance(outcome, Sampled) or outcome.answer is None:
+            return one
+        if self._calls.interruption is not None:
             return one
         key, others = outcome.answer.key, sorted(self._answer_keys - {outcome.answer.key})
         if key in self._answer_keys or not others:
             return one
-        same = await equivalence.equivalent(key, others)
-        return replace(one, outcome=replace(outcome, equivalent=same)) if same else one
+        try:
+            same = await equivalence.equivalent(key, others)
+        except (EngineError, OSError, TimeoutError) as error:
+            log.warning("answers of %s are compared exactly only: %s", self.job, type(error).__name__)
+            return one
+        return one._replace(outcome=replace(outcome, equivalent=same)) if same else one
 
     def _nothing_left(self) -> StopReason:
         verdict = self._search.verdict()

@@ -25,6 +25,8 @@ class SamplingState(Generic[Spec]):
     nodes: tuple[Node, ...] = ()
     in_flight: tuple[Move, ...] = ()
     """In the order of their ids' nodes, so that arrival order leaves no mark."""
+    unscored: tuple[int, ...] = ()
+    """Finished solutions that no score was asked for yet, in order. It saves reading all nodes at each turn."""
 
     @property
     def sampled(self) -> int:
@@ -41,18 +43,22 @@ def ask_samples(state: SamplingState[Spec], limit: int) -> tuple[SamplingState[S
     first = len(state.nodes) + 1
     last = min(state.spec.n, len(state.nodes) + max(limit, 0))
     moves = tuple(_sample(state, node) for node in range(first, last + 1))
+    if not moves:
+        return state, ()
     nodes = state.nodes + tuple(Node(move.node) for move in moves)
     return replace(state, nodes=nodes, in_flight=_sorted(state.in_flight + moves)), moves
 
 
 def ask_scores(state: SamplingState[Spec], limit: int) -> tuple[SamplingState[Spec], tuple[Move, ...]]:
     """Up to `limit` scores, of finished solutions that nobody has scored yet."""
-    unscored = [node for node in state.finished if node.scoring is ScoreStatus.NONE][: max(limit, 0)]
-    moves = tuple(_score(state, node) for node in unscored)
+    asked, later = state.unscored[: max(limit, 0)], state.unscored[max(limit, 0) :]
+    if not asked:
+        return state, ()
+    moves = tuple(_score(state, state.nodes[node - 1]) for node in asked)
     nodes = state.nodes
-    for node in unscored:
-        nodes = put(nodes, replace(node, scoring=ScoreStatus.PENDING))
-    return replace(state, nodes=nodes, in_flight=_sorted(state.in_flight + moves)), moves
+    for node in asked:
+        nodes = put(nodes, replace(nodes[node - 1], scoring=ScoreStatus.PENDING))
+    return replace(state, nodes=nodes, in_flight=_sorted(state.in_flight + moves), unscored=later), moves
 
 
 def tell_outcome(state: SamplingState[Spec], outcome: Outcome) -> SamplingState[Spec]:
@@ -62,7 +68,10 @@ def tell_outcome(state: SamplingState[Spec], outcome: Outcome) -> SamplingState[
         raise UnknownMove(outcome.move_id)
     node = _updated(state.nodes[move.node - 1], move, outcome)
     in_flight = tuple(other for other in state.in_flight if other is not move)
-    return replace(state, nodes=put(state.nodes, node), in_flight=in_flight)
+    unscored: tuple[int, ...] = state.unscored
+    if node.finished and node.scoring is ScoreStatus.NONE:
+        unscored = tuple(sorted((*unscored, node.id)))
+    return replace(state, nodes=put(state.nodes, node), in_flight=in_flight, unscored=unscored)
 
 
 def _updated(node: Node, move: Move, outcome: Outcome) -> Node:

@@ -88,11 +88,14 @@ class Jobs:
         return [job_record(row) for row in rows[:limit]], len(rows) > limit
 
     async def cancel(self, tenant: TenantId, job_id: str) -> JobRecord:
-        """A queued job ends at once; a running one is asked to stop; an ended one stays as it is. Raises NotFound."""
+        """A job that was never begun ends at once; an ended one stays as it is; any other is asked to stop.
+
+        One that a worker gave back has results: its next worker ends it, with the answer found so far. Raises NotFound.
+        """
         async with self._database.transaction() as connection:
             row = await _read(connection, tenant, job_id, lock=True)
             status = JobStatus(row["status"])
-            if status is JobStatus.QUEUED:
+            if status is JobStatus.QUEUED and row["started_at"] is None:
                 cancel_queued(status)
                 await connection.execute(_REQUEST_CANCEL, {"id": job_id})
                 await stop_job(connection, job_id, StopReason.CANCELLED, None, "Cancelled before it was started.")

@@ -1,6 +1,6 @@
 """The control process: a Celery worker whose work is done by loops beside it (see `workers.control_loops`).
 
-    python -m workers.control
+python -m workers.control
 """
 
 from __future__ import annotations

@@ -37,7 +37,11 @@ class Pool:
         self._kind = kind
         self._session = secrets.token_hex(8)
         self._replicas: dict[str, tuple[Replica, asyncio.Task[None]]] = {}
-        self._came_up = asyncio.Event()
+        self._change = asyncio.Event()
+        """A replica came up, or calls were aborted."""
+        self._patient: set[str] = set()
+        """Calls that wait for a replica, and those of them that were aborted."""
+        self._given_up: set[str] = set()
 
     async def serve(self) -> None:
         failures = 0
@@ -58,14 +62,16 @@ class Pool:
             for replica in self._up():
                 if replica.info is not None:
                     return replica.info
-            await self._next_up()
+            await self._changed()
 
     async def call(self, request: SampleRequest | ScoreRequest) -> Completion | StepScores:
-        replica = await self._least_loaded()
+        replica = await self._least_loaded(request.key)
         return await replica.call(request)
 
     def abort(self, keys: Iterable[str]) -> None:
         keys = list(keys)
+        self._given_up |= self._patient & set(keys)
+        self._change.set()
         for replica, _ in self._replicas.values():
             replica.abort(keys)
 
@@ -73,17 +79,25 @@ class Pool:
         for _, task in self._replicas.values():
             task.cancel()
 
-    async def _least_loaded(self) -> Replica:
-        with contextlib.suppress(TimeoutError):
+    async def _least_loaded(self, key: str) -> Replica:
+        """The replica for a call. Raises EngineError when none comes up in time, or the call is aborted before that."""
+        self._patient.add(key)
+        try:
             async with asyncio.timeout(PATIENCE_S):
                 while not (up := self._up()):
-                    await self._next_up()
+                    await self._changed()
+                    if key in self._given_up:
+                        raise EngineError("the call was aborted before it began", retryable=False)
                 return min(up, key=lambda replica: replica.load)
-        raise EngineError(f"no {self._kind} engine came up within {PATIENCE_S:.0f} s")
+        except TimeoutError:
+            raise EngineError(f"no {self._kind} engine came up within {PATIENCE_S:.0f} s") from None
+        finally:
+            self._patient.discard(key)
+            self._given_up.discard(key)
 
-    async def _next_up(self) -> None:
-        self._came_up.clear()
-        await self._came_up.wait()
+    async def _changed(self) -> None:
+        self._change.clear()
+        await self._change.wait()
 
     def _up(self) -> list[Replica]:
         return [replica for replica, _ in self._replicas.values() if replica.up]
@@ -100,7 +114,7 @@ class Pool:
             replica.fail_all()
 
     def _join(self, name: str, actor: object) -> None:
-        replica = Replica(name, actor, self._session, self._came_up.set)
+        replica = Replica(name, actor, self._session, self._change.set)
         self._replicas[name] = (replica, asyncio.create_task(replica.serve()))
 
 

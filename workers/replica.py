@@ -59,7 +59,7 @@ class Replica:
     def abort(self, keys: Iterable[str]) -> None:
         known = [key for key in keys if key in self._waiting]
         if known and self.up:
-            self._send(self._actor.abort.remote(self._session, known))
+            self._send(lambda: self._actor.abort.remote(self._session, known))
 
     async def serve(self) -> None:
         """Collect results for ever; come back when the actor does."""
@@ -92,16 +92,17 @@ class Replica:
     def _flush(self) -> None:
         batch, self._outgoing = self._outgoing, []
         if batch:
-            self._send(self._actor.submit.remote(self._session, batch))
+            self._send(lambda: self._actor.submit.remote(self._session, batch))
 
-    def _send(self, message: Any) -> None:
+    def _send(self, message: Callable[[], Any]) -> None:
         task = asyncio.ensure_future(self._sent(message))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _sent(self, message: Any) -> None:
+    async def _sent(self, message: Callable[[], Any]) -> None:
         try:
-            await message
+            # Ray refuses in the call itself when the actor's queue is full.
+            await message()
         except RayError:
             # `serve` hears of the actor's death as well, but a single refused message would leave its calls waiting.
             self.fail_all()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+COOLEST = 1e-6
+"""A lower temperature is taken for this one: as good as 0, and still a number in float32."""
 _GAMMA = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed number
 _MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 _MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
@@ -34,6 +36,7 @@ class SamplerRows:
     def of(cls, rows: Sequence[tuple[int, int, float, float]], device: torch.device) -> SamplerRows:
         """From (seed, position, temperature, top_p) of each row."""
         seeds, positions, temperature, top_p = (list(column) for column in zip(*rows, strict=True))
+        temperature = [max(value, COOLEST) if value > 0 else 0.0 for value in temperature]
         return cls(
             torch.tensor([_signed(seed) for seed in seeds], dtype=torch.int64, device=device),
             torch.tensor(positions, dtype=torch.int64, device=device),
@@ -63,8 +66,9 @@ def uniforms(seeds: Tensor, positions: Tensor) -> Tensor:
 
 
 def _draw(logits: Tensor, rows: SamplerRows) -> Tensor:
+    # From the largest logit down, so that a temperature near 0 gives it all the weight and not infinities.
     heat = torch.where(rows.temperature > 0, rows.temperature, 1.0)
-    probabilities = torch.softmax(logits / heat[:, None], -1)
+    probabilities = torch.softmax((logits - logits.amax(-1, keepdim=True)) / heat[:, None], -1)
     uniform = uniforms(rows.seeds, rows.positions)
     if rows.any_nucleus:
         probabilities = probabilities * _nucleus(probabilities, rows.top_p)

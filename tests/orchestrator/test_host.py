@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -11,12 +11,13 @@ from domain.errors import Unavailable
 from domain.events import JobReleased, JobStopped, JobSubmitted, MoveSettled
 from domain.ids import JobId
 from domain.job import JobStatus
-from domain.ports import JobWrite
+from domain.moves import Failed, FailureKind
+from domain.ports import Claim, JobWrite, Renewal
 from domain.problem import text_problem
 from domain.recipe import BestOfN, SelfConsistency
 from orchestrator.engines import Engines
 from orchestrator.host import Host
-from tests.support.engines import FakePolicy, FakeStore, FakeVerifier, Quiet
+from tests.support.engines import FakePolicy, FakeStore, FakeVerifier, Quiet, call_key
 
 
 def submitted(n: int = 4) -> JobSubmitted:
@@ -64,7 +65,7 @@ async def test_drain_gives_jobs_back_with_what_was_found_and_another_worker_ends
     store = FakeStore()
     for index in range(5):
         store.submit(f"j{index}", submitted(n=40))
-    async with serving(store, FakePolicy(delay_s=0.02)):
+    async with serving(store, FakePolicy(delay_s=0.3)):
         await until(lambda: any(isinstance(event, MoveSettled) for event in store.jobs[JobId("j0")]))
     assert len(store.queued) == 5
     assert all(isinstance(events[-1], JobReleased) for events in store.jobs.values())
@@ -113,6 +114,83 @@ async def test_a_store_that_goes_away_costs_time_not_events(monkeypatch: pytest.
     assert len(store.calls) == 8
 
 
+async def test_a_journal_that_fails_ends_the_host_instead_of_running_on_unheard() -> None:
+    def broken() -> None:
+        raise RuntimeError("not the store's absence")
+
+    store = FakeStore(before_commit=broken)
+    store.submit("j", submitted())
+    host = Host(store, Quiet(), Engines(FakePolicy(), FakeVerifier()), worker="w", max_jobs=5, lease_s=0.3)
+    with pytest.raises(RuntimeError):
+        await asyncio.wait_for(host.serve(), 5)
+
+
+async def test_a_trace_that_can_not_be_folded_fails_its_job_alone() -> None:
+    store = FakeStore()
+    store.submit("bad", submitted())
+    store.submit("good", submitted())
+    store.jobs[JobId("bad")].append(MoveSettled("k", Failed("sample-1", FailureKind.ENGINE, "never asked")))
+    async with serving(store, FakePolicy()):
+        await until(lambda: len(store.ended) == 2)
+    statuses = {job: write.finish.status for job, write in store.ended.items() if write.finish}
+    assert statuses == {"bad": JobStatus.FAILED, "good": JobStatus.COMPLETED}
+
+
+@pytest.mark.parametrize(("fence", "status"), [(11, JobStatus.COMPLETED), (12, JobStatus.FAILED)])
+async def test_a_job_that_kills_its_workers_ends(fence: int, status: JobStatus) -> None:
+    store = FakeStore()
+    store.submit("j", submitted())
+    store.fences[JobId("j")] = fence - 1
+    async with serving(store, FakePolicy()):
+        await until(lambda: store.ended)
+    assert store.ended[JobId("j")].finish.status is status  # type: ignore[union-attr]
+
+
+async def test_an_outage_longer_than_the_lease_costs_no_finished_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database comes back, our own leases have run out, and nobody else took the jobs: they go on."""
+    monkeypatch.setattr("orchestrator.host.POLL_S", 0.02)
+    monkeypatch.setattr("orchestrator.journal.RETRY_S", (0.1,))
+    store, policy = ExpiringStore(), FakePolicy(delay_s=0.05)
+    store.submit("j", submitted(n=100))
+    async with serving(store, policy):
+        await asyncio.sleep(0.1)
+        store.away = True
+        await asyncio.sleep(0.4)
+        store.expired, store.away = [JobId("j")], False
+        await until(lambda: store.ended, 20)
+    assert store.fences[JobId("j")] == 1, "nobody claimed it again"
+    assert len({call_key(call) for call in policy.calls}) == len(policy.calls) == 100
+
+
+class ExpiringStore(FakeStore):
+    """Leases that have run out, as `storage.leases` sees them: anybody may claim them, until their holder renews."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+        self.expired: list[JobId] = []
+
+    def _check(self) -> None:
+        if self.away:
+            raise Unavailable("away")
+
+    async def claim(self, worker: str, limit: int, lease_s: float) -> tuple[Claim, ...]:
+        self._check()
+        self.queued += self.expired
+        self.expired = []
+        return await super().claim(worker, limit, lease_s)
+
+    async def renew(self, worker: str, claims: Sequence[tuple[JobId, int]], lease_s: float) -> Renewal:
+        self._check()
+        renewal = await super().renew(worker, claims, lease_s)
+        self.expired = [job for job in self.expired if job not in renewal.held]
+        return renewal
+
+    async def commit(self, writes: Sequence[JobWrite]) -> frozenset[JobId]:
+        self._check()
+        return await super().commit(writes)
+
+
 async def test_a_trace_that_no_longer_folds_fails_its_job_once() -> None:
     store = FakeStore()
     store.submit("j", submitted())
@@ -128,11 +206,13 @@ async def test_a_trace_that_no_longer_folds_fails_its_job_once() -> None:
     assert end.finish.status is JobStatus.FAILED
 
 
-async def test_a_defect_of_ours_fails_the_job_with_a_plain_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("secret prompt text")
+async def test_a_defect_of_ours_fails_the_job_with_a_plain_message(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("".join(["se", "cret prompt"]))
 
-    monkeypatch.setattr("orchestrator.run.early_stop", broken)
+    monkeypatch.setattr("orchestrator.run.final_reason", broken)
     store = FakeStore()
     store.submit("j", submitted())
     async with serving(store, FakePolicy()):
@@ -141,4 +221,5 @@ async def test_a_defect_of_ours_fails_the_job_with_a_plain_message(monkeypatch: 
     assert finish is not None
     assert finish.error is not None
     assert finish.status is JobStatus.FAILED
-    assert "secret" not in finish.error.message
+    assert "secret" not in finish.error.message + caplog.text
+    assert "RuntimeError" in caplog.text

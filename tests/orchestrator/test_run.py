@@ -20,7 +20,7 @@ from orchestrator.engines import Engines
 from orchestrator.local import ListRecorder, solve
 from orchestrator.run import Run
 from search.replay import fold
-from tests.support.engines import FakePolicy, FakeVerifier
+from tests.support.engines import FakePolicy, FakeVerifier, call_key
 
 
 def job(spec: StrategySpec, confidence: float | None = None, **budget: float) -> JobSubmitted:
@@ -91,17 +91,17 @@ async def test_the_clock_stops_a_search_that_waits() -> None:
 
 
 async def test_transient_failures_are_retried_under_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.engines.BACKOFF_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("orchestrator.attempts.BACKOFF_S", (0.0, 0.0, 0.0))
     policy = FakePolicy(fail=lambda request, attempt: EngineError("busy") if attempt < 2 else None)
     stopped, events = await solve(job(SelfConsistency(n=3)), Engines(policy, None))
     assert stopped.reason is StopReason.COMPLETE
     assert len(policy.calls) == 9
-    assert len({call.key for call in policy.calls}) == 3
+    assert len({call_key(call) for call in policy.calls}) == 3
     assert stopped.spend.rollouts == 3
 
 
 async def test_what_failed_attempts_used_is_charged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.engines.BACKOFF_S", (0.0,))
+    monkeypatch.setattr("orchestrator.attempts.BACKOFF_S", (0.0,))
     lost = Spend(generated_tokens=7, rollouts=0)
     policy = FakePolicy(fail=lambda request, attempt: EngineError("lost", cost=lost) if attempt == 0 else None)
     stopped, _ = await solve(job(SelfConsistency(n=3)), Engines(policy, None))

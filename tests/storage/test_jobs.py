@@ -18,7 +18,7 @@ from storage.jobs import Jobs
 from storage.keys import Keys
 from storage.leases import PostgresJobStore
 from storage.traces import Traces
-from tests.support.jobs import ending, expire_leases, new_job, run_sql, scalar
+from tests.support.jobs import ending, expire_leases, new_job, progress, run_sql, scalar
 
 pytestmark = pytest.mark.integration
 
@@ -163,3 +163,17 @@ async def test_stale_jobs_are_rung_again_but_not_twice(
     assert await jobs.ring_stale(30) == 0
     rung = await scalar(database, "SELECT array_agg(key ORDER BY key) FROM outbox")
     assert rung == sorted([queued, taken])
+
+
+async def test_cancelling_a_job_that_was_given_back_keeps_what_was_found(database: Database, tenant: TenantId) -> None:
+    """Its next worker ends it, with the answer so far; until then it is queued and asked to stop."""
+    jobs, store = Jobs(database), PostgresJobStore(database)
+    record, _ = await jobs.submit(new_job(tenant))
+    (claim,) = await store.claim("w", 1, 15)
+    await store.commit([progress(record.id, claim.fence, count=2)])
+    await store.release("w", [(claim.job, claim.fence)])
+    asked = await jobs.cancel(tenant, record.id)
+    assert (asked.status, asked.cancel_requested) == (JobStatus.QUEUED, True)
+    (again,) = await store.claim("w2", 1, 15)
+    renewal = await store.renew("w2", [(again.job, again.fence)], 15)
+    assert renewal.cancelled == {record.id}

@@ -16,6 +16,11 @@ from domain.ports import Claim, Completion, JobWrite, ModelInfo, Renewal, Sample
 PARAMETERS = 1000
 
 
+def call_key(request: SampleRequest | ScoreRequest) -> str:
+    """The key of the call, without the number of its attempt."""
+    return request.key.split("#")[0]
+
+
 @dataclass
 class FakePolicy:
     """Answers `answers[i % len]` for the i-th rollout of a job after `delay_s`; counts what it is asked."""
@@ -31,7 +36,7 @@ class FakePolicy:
     info: ModelInfo = ModelInfo("fake-policy", PARAMETERS, 4096)
 
     async def sample(self, request: SampleRequest) -> Completion:
-        attempt = sum(call.key == request.key for call in self.calls)
+        attempt = sum(call_key(call) == call_key(request) for call in self.calls)
         self.calls.append(request)
         error = self.fail(request, attempt)
         if error is not None:
@@ -60,7 +65,8 @@ class FakePolicy:
         return Completion(request.key, f"Step.\n\n\\boxed{{{value}}}", FinishReason.END, answer, -1.0, cost)
 
     def abort(self, keys: Iterable[str]) -> None:
-        self.aborted |= set(keys)
+        # As a real engine, which ignores keys that it has not seen.
+        self.aborted |= set(keys) & {call.key for call in self.calls}
 
 
 @dataclass

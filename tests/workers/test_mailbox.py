@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
+import pytest
+
+from domain.errors import EngineError
 from domain.ports import SampleRequest, StepScores
-from workers.gpu.mailbox import ORPHAN_S, Mailbox, Result
+from workers.gpu.mailbox import ORPHAN_S, Mailbox, Result, Session
 
 
 class Host:
@@ -62,3 +65,26 @@ async def test_a_session_that_stopped_collecting_is_aborted() -> None:
     alive.collected_at = gone.collected_at + ORPHAN_S
     assert mailbox.drop_orphans(gone.collected_at + ORPHAN_S + 1) == 1
     assert host.aborted == ["gone/k1"]
+    with pytest.raises(EngineError):
+        mailbox.session("gone")
+    assert await empty(mailbox.session("gone")), "it hears once that its calls are gone, and begins anew"
+
+
+async def empty(session: Session) -> bool:
+    collecting = asyncio.create_task(session.collect())
+    await asyncio.sleep(0.01)
+    collecting.cancel()
+    return not collecting.done()
+
+
+async def test_only_the_latest_collect_takes_results() -> None:
+    """The earlier one's caller is gone: its message failed on the way, and it asked again."""
+    host = Host()
+    session = Mailbox(host).session("a")  # type: ignore[arg-type]
+    session.submit([ask("k")])
+    old = asyncio.create_task(session.collect())
+    await asyncio.sleep(0.01)
+    new = asyncio.create_task(session.collect())
+    await asyncio.sleep(0.01)
+    host.answer("a/k")
+    assert ([result.key for result in await new], await old) == (["k"], [])

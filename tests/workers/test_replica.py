@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ray.exceptions import RayActorError
+from ray.exceptions import PendingCallsLimitExceeded, RayActorError
 
 from domain.budget import Spend
 from domain.errors import EngineError
@@ -131,6 +131,20 @@ async def test_a_refused_message_does_not_leave_its_calls_waiting() -> None:
     actor = Actor()
     async with serving(actor) as replica:
         actor.dead = True
+        with pytest.raises(EngineError):
+            await asyncio.wait_for(replica.call(ask("k")), 1)
+
+
+async def test_a_full_queue_of_the_actor_is_a_failure_to_its_callers() -> None:
+    """Ray refuses in `.remote` itself then."""
+
+    class Full(Actor):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "submit":
+                raise PendingCallsLimitExceeded("full")
+            return super().__getattribute__(name)
+
+    async with serving(Full()) as replica:
         with pytest.raises(EngineError):
             await asyncio.wait_for(replica.call(ask("k")), 1)
 

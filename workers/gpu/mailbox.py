@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from domain.errors import EngineError
 from domain.ports import Completion, SampleRequest, ScoreRequest, StepScores
 from inference.engines.base import CallFailure
 from inference.host import EngineHost
@@ -34,6 +35,7 @@ class Session:
         self._running: set[str] = set()
         self._news = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._collects = 0
         self.collected_at = time.monotonic()
 
     def submit(self, requests: Sequence[Request]) -> None:
@@ -41,11 +43,15 @@ class Session:
         self._host.submit([replace(one, key=self._mark(one.key)) for one in requests], self._ended)
 
     async def collect(self) -> list[Result]:
+        """What has ended, after at most `COLLECT_S`. The latest `collect` gets it: the caller of an earlier is gone."""
+        self._collects = mine = self._collects + 1
         self.collected_at = time.monotonic()
         try:
             async with asyncio.timeout(COLLECT_S):
                 await self._news.wait()
         except TimeoutError:
+            return []
+        if mine != self._collects:
             return []
         self._news.clear()
         results, self._results = self._results, []
@@ -79,8 +85,13 @@ class Mailbox:
     def __init__(self, host: EngineHost) -> None:
         self._host = host
         self._sessions: dict[str, Session] = {}
+        self._dropped: set[str] = set()
 
     def session(self, name: str) -> Session:
+        """Raises EngineError once for a session that was dropped and is back: its caller must hear that."""
+        if name in self._dropped:
+            self._dropped.discard(name)
+            raise EngineError("this session was silent for too long, so that its calls were aborted")
         if name not in self._sessions:
             self._sessions[name] = Session(name, self._host)
         return self._sessions[name]
@@ -90,4 +101,5 @@ class Mailbox:
         gone = [name for name, one in self._sessions.items() if now - one.collected_at > ORPHAN_S]
         for name in gone:
             self._sessions.pop(name).abort_all()
+            self._dropped.add(name)
         return len(gone)
