@@ -1,5 +1,7 @@
-# Two targets of one file: `cpu` (PyTorch without CUDA, about 1.5 GB) and `gpu` (PyTorch with its CUDA libraries).
-#   docker build --target cpu -t deliberate:cpu .
+# Two targets of one file: `cpu` and `gpu`.
+#   docker build --target cpu -t deliberate:cpu --build-arg TORCH_INDEX_URL=… .
+# TORCH_INDEX_URL is PyTorch's package index for CPU builds (see its installation page). Without it the ordinary build is
+# taken, which works the same and carries several GB of CUDA libraries that a CPU image has no use for.
 
 FROM python:3.11-slim AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -17,7 +19,8 @@ RUN python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml
     > /tmp/requirements.txt
 
 FROM dependencies AS dependencies-cpu
-RUN pip install -c constraints.txt --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
+ARG TORCH_INDEX_URL=
+RUN pip install -c constraints.txt ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch==2.13.0 \
     && pip install -c constraints.txt -r /tmp/requirements.txt
 
 FROM dependencies AS dependencies-gpu
