@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cli.commands import demo, doctor, jobs, key, solve, up
+from cli.commands import demo, doctor, jobs, key, problems, solve, up
 from domain.errors import DeliberateError
 
 BAD_INPUT = 2
@@ -36,6 +36,7 @@ app.command()(solve.solve)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(key.key)
+app.add_typer(problems.app, name="problems")
 
 
 def run(arguments: Sequence[str]) -> int:
