@@ -19,6 +19,8 @@ class EncodedSolution:
     ids: tuple[int, ...]
     positions: tuple[int, ...]
     """Index in `ids` of the last separator token of each step, in order."""
+    prompt: int
+    """Tokens before the first step."""
 
 
 def encode_solution_for_scoring(
@@ -26,13 +28,14 @@ def encode_solution_for_scoring(
 ) -> EncodedSolution:
     """Prompt, then each step followed by the separator token(s). Nothing is cut: the caller checks the length."""
     ids = prompt_ids(tokenizer, problem)
+    prompt = len(ids)
     separator_ids = _separator_ids(tokenizer, separator)
     positions: list[int] = []
     for step in steps:
         ids += text_ids(tokenizer, step)
         ids += separator_ids
         positions.append(len(ids) - 1)
-    return EncodedSolution(tuple(ids), tuple(positions))
+    return EncodedSolution(tuple(ids), tuple(positions), prompt)
 
 
 def _separator_ids(tokenizer: Any, separator: str) -> list[int]:

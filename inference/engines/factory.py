@@ -8,7 +8,8 @@ from inference.engines.base import Engine
 def load_policy(spec: str, *, threads: int, device: str = "auto", rows: int | None = None) -> Engine:
     """`scripted:…`, or the path or id of a Hugging Face causal language model.
 
-    `rows` bounds the batch (None: 64 on a CPU, 256 on a GPU). Raises ConfigurationError.
+    The latter takes the fast CPU path or the plain one (`inference.engines.paths`). `rows` bounds the batch
+    (None: 64 on a CPU, 256 on a GPU). Raises ConfigurationError.
     """
     if spec.startswith("scripted"):
         from inference.engines.script import parse_script
@@ -20,10 +21,10 @@ def load_policy(spec: str, *, threads: int, device: str = "auto", rows: int | No
     if is_local(spec):
         check_model_folder(spec, Head.CAUSAL_LM)  # before the heavy import
     from inference.engines.admission import Limits
-    from inference.engines.transformers_engine import TransformersEngine
+    from inference.engines.paths import policy_engine
     from inference.loading import load
 
     loaded = load(spec, Head.CAUSAL_LM, threads=threads, device=device)
     gpu = loaded.device.type == "cuda"
     limits = Limits(rows or 256, 1 << 20, 1 << 16) if gpu else Limits(rows or 64)
-    return TransformersEngine(loaded, spec, limits)
+    return policy_engine(loaded, spec, limits)

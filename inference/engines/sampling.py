@@ -35,7 +35,9 @@ class SamplerRows:
     @classmethod
     def of(cls, rows: Sequence[tuple[int, int, float, float]], device: torch.device) -> SamplerRows:
         """From (seed, position, temperature, top_p) of each row."""
-        seeds, positions, temperature, top_p = (list(column) for column in zip(*rows, strict=True))
+        seeds, positions, temperature, top_p = (
+            (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])
+        )
         temperature = [max(value, COOLEST) if value > 0 else 0.0 for value in temperature]
         return cls(
             torch.tensor([_signed(seed) for seed in seeds], dtype=torch.int64, device=device),

@@ -20,7 +20,8 @@ def load_verifier(spec: str, *, threads: int, device: str = "auto", rows: int | 
     if is_local(spec):
         check_model_folder(spec, Head.TOKEN_CLASSIFICATION)  # before the heavy import
     from inference.loading import load
-    from inference.verifiers.token_classification import Limits, TokenClassificationVerifier
+    from inference.verifiers.paths import verifier_on
+    from inference.verifiers.token_classification import Limits
 
     loaded = load(spec, Head.TOKEN_CLASSIFICATION, threads=threads, device=device)
-    return TokenClassificationVerifier(loaded, spec, Limits(rows=rows or 64))
+    return verifier_on(loaded, spec, Limits(rows=rows or 64))

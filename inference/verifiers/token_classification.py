@@ -18,7 +18,7 @@ from inference.engines.base import ABORTED, CallFailure
 from inference.loading import Loaded
 from inference.steps import EncodedSolution, encode_solution_for_scoring
 
-_RIGHT = 1
+RIGHT = 1
 """The label of a right step."""
 
 
@@ -30,7 +30,7 @@ class Limits:
 
 
 @dataclass(slots=True, eq=False)
-class _Call:
+class Call:
     request: ScoreRequest
     encoded: EncodedSolution
 
@@ -50,7 +50,7 @@ class TokenClassificationVerifier:
         self._loaded = loaded
         self._limits = limits or Limits()
         self._separator = getattr(config, "step_separator", None) or STEP_SEPARATOR
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, Call] = {}
         self._aborted: list[str] = []
 
     @property
@@ -73,7 +73,7 @@ class TokenClassificationVerifier:
                 f"the solution has {len(encoded.ids)} tokens and the verifier reads {self.info.context_tokens}",
                 retryable=False,
             )
-        self._calls[request.key] = _Call(request, encoded)
+        self._calls[request.key] = Call(request, encoded)
 
     def abort(self, keys: Iterable[str]) -> None:
         self._aborted += keys
@@ -94,13 +94,13 @@ class TokenClassificationVerifier:
             results.append(self._result(call, scores))
         return results
 
-    def _next_batch(self) -> list[_Call]:
+    def _next_batch(self) -> list[Call]:
         calls = [call for call, _ in zip(self._calls.values(), range(4 * self._limits.rows), strict=False)]
         if not calls:
             return []
-        oldest = calls[0].length
-        calls.sort(key=lambda call: abs(call.length - oldest))
-        batch: list[_Call] = []
+        work = [self._work(call) for call in calls]
+        calls = [call for _, call in sorted(zip(work, calls, strict=True), key=lambda pair: abs(pair[0] - work[0]))]
+        batch: list[Call] = []
         longest = 0
         for call in calls[: self._limits.rows]:
             longest = max(longest, call.length)
@@ -109,8 +109,12 @@ class TokenClassificationVerifier:
             batch.append(call)
         return batch
 
+    def _work(self, call: Call) -> int:
+        """Tokens that a forward pass has to read for this call: calls alike in it go together."""
+        return call.length
+
     @torch.inference_mode()
-    def _scores(self, batch: list[_Call]) -> list[list[float]]:
+    def _scores(self, batch: list[Call]) -> list[list[float]]:
         """P(right) at each step's separator: one padded forward pass, then only the separators' rows are read."""
         device, pad = self._loaded.device, self._loaded.pad_id
         width = max(call.length for call in batch)
@@ -121,11 +125,11 @@ class TokenClassificationVerifier:
         ).logits  # [B, T, 2]
         rows = [row for row, call in enumerate(batch) for _ in call.encoded.positions]
         columns = [position for call in batch for position in call.encoded.positions]
-        flat = logits[rows, columns].float().softmax(-1)[:, _RIGHT].tolist()
+        flat = logits[rows, columns].float().softmax(-1)[:, RIGHT].tolist()
         parts = iter(flat)
         return [[next(parts) for _ in call.encoded.positions] for call in batch]
 
-    def _result(self, call: _Call, scores: list[float]) -> StepScores | CallFailure:
+    def _result(self, call: Call, scores: list[float]) -> StepScores | CallFailure:
         key = call.request.key
         cost = Spend(verified_tokens=call.length, flops=2.0 * self.info.parameters * call.length, verifier_calls=1)
         if not all(0.0 <= score <= 1.0 for score in scores):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from domain.moves import split_steps
 from domain.ports import ScoreRequest, StepScores
 from inference.checks import Head
 from inference.engines.base import CallFailure
+from inference.engines.paths import VARIABLE
 from inference.loading import load
 from inference.verifiers.factory import load_verifier
+from inference.verifiers.kept_prefix import KeptPrefixVerifier
+from inference.verifiers.paths import verifier_on
 from inference.verifiers.token_classification import Limits, TokenClassificationVerifier
 from tests.support.tiny_models import character_tokenizer, tiny_config
 
@@ -26,9 +30,22 @@ SOLUTIONS = [
 ]
 
 
+PATHS = {"plain": TokenClassificationVerifier, "fast": KeptPrefixVerifier}
+
+
+@pytest.fixture(scope="module", params=PATHS, autouse=True)
+def path(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Everything here holds on both paths."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, request.param)
+        yield request.param
+
+
 @pytest.fixture(scope="module")
-def verifier(verifier_folder: Path) -> TokenClassificationVerifier:
-    return load_verifier(str(verifier_folder), threads=1, device="cpu")
+def verifier(verifier_folder: Path, path: str) -> TokenClassificationVerifier:
+    verifier = load_verifier(str(verifier_folder), threads=1, device="cpu")
+    assert type(verifier) is PATHS[path]
+    return verifier
 
 
 def slow_scores(folder: Path, problem: str, solution: str, separator: str = "\n\n") -> list[float]:
@@ -77,7 +94,7 @@ def test_the_separator_comes_from_the_models_config(tmp_path: Path) -> None:
 
 def test_limits_split_batches_and_change_no_score(verifier: TokenClassificationVerifier, verifier_folder: Path) -> None:
     loaded = load(str(verifier_folder), Head.TOKEN_CLASSIFICATION, threads=1, device="cpu")
-    small = TokenClassificationVerifier(loaded, "tiny", Limits(rows=3, tokens=100))
+    small = verifier_on(loaded, "tiny", Limits(rows=3, tokens=100))
     for scorer in (small, verifier):
         for index in range(20):
             scorer.add(ScoreRequest(f"k{index}", SOLUTIONS[index % 4][0], SOLUTIONS[index % 4][1] + "x" * index))
@@ -112,9 +129,10 @@ def test_abort(verifier: TokenClassificationVerifier) -> None:
 
 
 def test_a_score_that_is_no_number_is_a_failure(verifier_folder: Path) -> None:
-    verifier = load_verifier(str(verifier_folder), threads=1, device="cpu")
+    loaded = load(str(verifier_folder), Head.TOKEN_CLASSIFICATION, threads=1, device="cpu")
     with torch.no_grad():
-        verifier._loaded.model.score.weight.fill_(float("nan"))
+        loaded.model.score.weight.fill_(float("nan"))
+    verifier = verifier_on(loaded, "tiny", Limits())
     verifier.add(ScoreRequest("k", "1+1?", "2"))
     (result,) = run(verifier).values()
     assert isinstance(result, CallFailure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,11 @@ from domain.ports import Completion, SampleRequest
 from inference.checks import Head
 from inference.engines.admission import Limits
 from inference.engines.base import CallFailure, Engine
+from inference.engines.batched import BatchedEngine
 from inference.engines.factory import load_policy
+from inference.engines.fast import native
+from inference.engines.fast.engine import FastEngine
+from inference.engines.paths import VARIABLE, policy_engine
 from inference.engines.transformers_engine import TransformersEngine
 from inference.loading import load
 from inference.prompts import sample_ids
@@ -23,9 +27,27 @@ from inference.prompts import sample_ids
 PROBLEMS = ["1+1", "What is 12 * (3 + 4)?", "Sum 1 to 10.", "x" * 40]
 
 
+PATHS = {
+    "plain": (TransformersEngine, {VARIABLE: "plain"}),
+    "fast": (FastEngine, {VARIABLE: "fast"}),
+    "fast, not compiled": (FastEngine, {VARIABLE: "fast", native.VARIABLE: "off"}),
+}
+
+
+@pytest.fixture(scope="module", params=PATHS, autouse=True)
+def path(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Everything here holds on both paths of the engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in PATHS[request.param][1].items():
+            patch.setenv(name, value)
+        yield request.param
+
+
 @pytest.fixture(scope="module")
-def engine(policy_folder: Path) -> TransformersEngine:
-    return load_policy(str(policy_folder), threads=1, device="cpu")
+def engine(policy_folder: Path, path: str) -> BatchedEngine:
+    engine = load_policy(str(policy_folder), threads=1, device="cpu")
+    assert type(engine) is PATHS[path][0]
+    return engine
 
 
 def request(key: str, problem: str = PROBLEMS[0], **changes: object) -> SampleRequest:
@@ -58,7 +80,7 @@ def mixed() -> list[SampleRequest]:
     ]
 
 
-def test_greedy_is_the_models_own_greedy(engine: TransformersEngine, policy_folder: Path) -> None:
+def test_greedy_is_the_models_own_greedy(engine: BatchedEngine, policy_folder: Path) -> None:
     loaded = load(str(policy_folder), Head.CAUSAL_LM, threads=1, device="cpu")
     for problem in PROBLEMS:
         ids = torch.tensor([sample_ids(loaded.tokenizer, problem, "A step.\n\n")])
@@ -73,7 +95,7 @@ def test_greedy_is_the_models_own_greedy(engine: TransformersEngine, policy_fold
 
 
 @pytest.fixture(scope="module")
-def alone(engine: TransformersEngine) -> dict[str, Completion]:
+def alone(engine: BatchedEngine) -> dict[str, Completion]:
     """Each of the mixed calls in a batch of its own."""
     return {item.key: run(engine, [item])[item.key] for item in mixed()}
 
@@ -90,9 +112,7 @@ def test_neighbours_do_not_matter(policy_folder: Path, alone: dict[str, Completi
     assert len({result.text for result in together.values()}) > 20
 
 
-def test_calls_that_arrive_later_join_the_running_batch(
-    engine: TransformersEngine, alone: dict[str, Completion]
-) -> None:
+def test_calls_that_arrive_later_join_the_running_batch(engine: BatchedEngine, alone: dict[str, Completion]) -> None:
     results: dict[str, str] = {}
     arriving = mixed()
     while arriving or engine.pending:
@@ -105,13 +125,13 @@ def test_calls_that_arrive_later_join_the_running_batch(
 
 def test_token_limits_bound_the_batch_and_lose_nothing(policy_folder: Path) -> None:
     loaded = load(str(policy_folder), Head.CAUSAL_LM, threads=1, device="cpu")
-    small = TransformersEngine(loaded, "tiny", Limits(rows=64, tokens=150, prefill_tokens=60))
+    small = policy_engine(loaded, "tiny", Limits(rows=64, tokens=150, prefill_tokens=60))
     results = run(small, mixed())
     assert len(results) == 40
     assert all(isinstance(result, Completion) for result in results.values())
 
 
-def test_logprob_is_that_of_a_full_forward_pass(engine: TransformersEngine, policy_folder: Path) -> None:
+def test_logprob_is_that_of_a_full_forward_pass(engine: BatchedEngine, policy_folder: Path) -> None:
     loaded = load(str(policy_folder), Head.CAUSAL_LM, threads=1, device="cpu")
     results = run(engine, [request(f"l{i}", seed=i, temperature=0.7, top_p=0.9) for i in range(6)])
     for result in (item for item in results.values() if item.finish is FinishReason.LENGTH):
@@ -127,7 +147,7 @@ def test_logprob_is_that_of_a_full_forward_pass(engine: TransformersEngine, poli
     pytest.fail("no sample had text only")
 
 
-def test_cost_counts_prompt_and_drawn_tokens(engine: TransformersEngine) -> None:
+def test_cost_counts_prompt_and_drawn_tokens(engine: BatchedEngine) -> None:
     (result,) = run(engine, [request("c", temperature=0.0, max_tokens=3)]).values()
     cost = result.cost
     assert cost.prompt_tokens == len("<Q: 1+1\nA:\n")
@@ -136,7 +156,7 @@ def test_cost_counts_prompt_and_drawn_tokens(engine: TransformersEngine) -> None
     assert (cost.rollouts, cost.verified_tokens, cost.verifier_calls) == (1, 0, 0)
 
 
-def test_a_stop_string_of_several_tokens_ends_the_text_before_it(engine: TransformersEngine) -> None:
+def test_a_stop_string_of_several_tokens_ends_the_text_before_it(engine: BatchedEngine) -> None:
     whole = run(engine, [request(f"s{i}", seed=i, max_tokens=40) for i in range(16)])
     long = [index for index in range(16) if len(whole[f"s{index}"].text) > 20]
     assert len(long) > 3
@@ -149,7 +169,7 @@ def test_a_stop_string_of_several_tokens_ends_the_text_before_it(engine: Transfo
         assert cut.answer is None
 
 
-def test_end_of_sequence_comes_from_the_generation_config(engine: TransformersEngine) -> None:
+def test_end_of_sequence_comes_from_the_generation_config(engine: BatchedEngine) -> None:
     results = run(engine, [request(f"e{i}", seed=i, temperature=1.5, max_tokens=200) for i in range(24)])
     ends = [result for result in results.values() if result.finish is FinishReason.END]
     assert ends, "token 20 is an end of sequence for the generation config only"
@@ -157,21 +177,21 @@ def test_end_of_sequence_comes_from_the_generation_config(engine: TransformersEn
     assert not any(letter in result.text for result in results.values())
 
 
-def test_length_is_clipped_to_the_context(engine: TransformersEngine) -> None:
+def test_length_is_clipped_to_the_context(engine: BatchedEngine) -> None:
     results = run(engine, [request(f"n{i}", seed=i, max_tokens=10_000, prefix="y" * 200) for i in range(4)])
     for result in results.values():
         assert result.cost.prompt_tokens + result.cost.generated_tokens <= engine.info.context_tokens
         assert result.finish is FinishReason.END or (result.finish is FinishReason.LENGTH and result.answer is None)
 
 
-def test_a_prompt_longer_than_the_context_is_refused(engine: TransformersEngine) -> None:
+def test_a_prompt_longer_than_the_context_is_refused(engine: BatchedEngine) -> None:
     with pytest.raises(EngineError, match="context is 256") as caught:
         engine.add(request("long", "z" * 300))
     assert not caught.value.retryable
     assert engine.pending == 0
 
 
-def test_a_truncated_text_has_no_answer(engine: TransformersEngine) -> None:
+def test_a_truncated_text_has_no_answer(engine: BatchedEngine) -> None:
     (result,) = run(engine, [request("b", prefix=r"\boxed{4} ", temperature=0.0, max_tokens=1)]).values()
     assert result.finish is FinishReason.LENGTH
     assert result.answer is None
@@ -205,7 +225,7 @@ def test_abort_of_a_waiting_call(policy_folder: Path) -> None:
     assert set(run(engine, [])) == {"running", "next"}
 
 
-def test_reset_forgets_everything(engine: TransformersEngine) -> None:
+def test_reset_forgets_everything(engine: BatchedEngine) -> None:
     engine.add(request("lost"))
     engine.step()
     engine.reset()
@@ -214,7 +234,7 @@ def test_reset_forgets_everything(engine: TransformersEngine) -> None:
     assert set(run(engine, [request("lost", max_tokens=2)])) == {"lost"}
 
 
-def test_padding_left_by_a_long_call_is_trimmed_and_changes_nothing(engine: TransformersEngine) -> None:
+def test_a_long_call_leaves_no_padding_behind_and_changes_nothing(engine: BatchedEngine) -> None:
     short = request("short", temperature=0.9, max_tokens=120, seed=18)
     alone = run(engine, [short])["short"]
     assert alone.cost.generated_tokens > 40
@@ -223,7 +243,7 @@ def test_padding_left_by_a_long_call_is_trimmed_and_changes_nothing(engine: Tran
     results, lengths = {}, []
     while engine.pending:
         results |= {result.key: result for result in engine.step()}
-        lengths.append(engine._batch.length if engine._batch else 0)
+        lengths.append(engine.columns)
     assert lengths[0] > 150
     assert lengths[10] < 60
     assert results["short"].text == alone.text
