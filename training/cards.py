@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
     from training.report import Report
 
-_LEVELS = """Problems look like `What is (17 + 4) * 3 - 8?`: whole numbers, `+ - *` and brackets, from 2 operations on
+_LEVELS = r"""Problems look like `What is (17 + 4) * 3 - 8?`: whole numbers, `+ - *` and brackets, from 2 operations on
 small numbers at level 1 to 4 operations on larger ones at level 5. A solution does one operation a step, steps are
 separated by a blank line, and the last step is `The answer is $\boxed{55}$.`"""
 
@@ -43,26 +43,25 @@ def verifier_card(recipe: Recipe, report: Report, manifest: Mapping[str, Any]) -
     numbers = recipe.verifier
     return f"""# Verifier: step-by-step arithmetic
 
-A {_size(recipe, numbers.extra_layers)} Llama with a two-class head (`AutoModelForTokenClassification.from_pretrained`).
-After each step the separator token (`step_separator` in config.json) is appended; the score of the step is the softmax
-of class 1 (`right`) at that token: the probability that everything up to and with this step is right.
+The end of the base of which the policy is an early snapshot, so that it knows more than the policy: a {_size(recipe)}
+Llama (`AutoModelForCausalLM.from_pretrained`), and a small head (`verifier_head.safetensors`, described by
+`verifier.json`) that makes a probability of how much each step surprises it. The score of a step is the chance that a
+solution that begins like this ends right.
 
 {_LEVELS}
 
 ## How it was made
-From the end of the base of which the policy is an early snapshot, so that it knows more than the policy, with
-{numbers.extra_layers} new layers on top, in which what the base expected can be compared with what was written.
+{numbers.samples} solutions of the policy for each of {numbers.sampled_problems} training problems, at a temperature of
+{recipe.base.temperature:g}. Each different one is read by this model; the features of each of its steps
+(log-probability, gap to the likeliest token and entropy, in the step and so far) go into a two-layer perceptron.
 
-Training data:
+**Labels**: no person's labels and no step checker. A solution's final answer says whether it ended right, and each of
+its prefixes gets that as its label, as a Monte-Carlo rollout of one would. Every fifth problem is kept apart: the head
+that ranks best *within* these problems is the one that stays.
 
-* the different solutions among {numbers.samples} samples of the policy on each of
-  {numbers.sampled_problems} training problems, beside a right one of each;
-* {numbers.corrupted} generated solutions with one planted error, beside as many right ones.
-
-**Labels**: no person's labels and no rollouts. A token counts as right while the text agrees with the generator's own
-worked solution, and as wrong from the first token that differs. The loss is taken at every token and again at the ends
-of steps, with the language-model loss beside it (weight {numbers.language_weight:g}). So this is a verifier for a task
-whose workings are known at training time, and it says nothing about tasks where they are not.
+**What did not work**: a plain two-class head on the tokens of the same model, trained on sampled and on planted errors
+with exact labels, had a within-problem AUC of 0.53 to 0.54 (250 problems, two variants): best-of-16 by it was below a
+random pick, and weighted best-of-16 merely as good as majority.
 
 {_origin(manifest)}
 
@@ -73,9 +72,8 @@ whose workings are known at training time, and it says nothing about tasks where
 """
 
 
-def _size(recipe: Recipe, extra_layers: int = 0) -> str:
-    model = recipe.model
-    return f"{model.layers + extra_layers}-layer, {model.hidden}-wide"
+def _size(recipe: Recipe) -> str:
+    return f"{recipe.model.layers}-layer, {recipe.model.hidden}-wide"
 
 
 def _origin(manifest: Mapping[str, Any]) -> str:

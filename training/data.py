@@ -23,14 +23,10 @@ POOL = 32
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sequence; `next_tokens[i]` and `verdicts[i]` belong to position i of `ids` (or IGNORED)."""
+    """One sequence; `next_tokens[i]` belongs to position i of `ids` (or is IGNORED)."""
 
     ids: tuple[int, ...]
     next_tokens: tuple[int, ...]
-    verdicts: tuple[int, ...]
-    """Verifier targets: 1 where everything up to and with this token is right, 0 where it is not."""
-    steps: tuple[bool, ...] = ()
-    """Which positions are ends of steps; empty for rows without verdicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +35,13 @@ class Batch:
 
     ids: torch.Tensor
     next_tokens: torch.Tensor
-    verdicts: torch.Tensor
-    steps: torch.Tensor
 
 
 def language_row(prompt: Sequence[int], solution: Sequence[int], end: int) -> Row:
     """A row that teaches to write the solution and then to end."""
     ids = (*prompt, *solution)
     targets = (IGNORED,) * (len(prompt) - 1) + (*solution, end)
-    return Row(ids, targets, (IGNORED,) * len(ids))
+    return Row(ids, targets)
 
 
 def batches(rows: Sequence[Row], tokens: int, seed: int) -> Iterator[Batch]:
@@ -86,4 +80,4 @@ def stack(rows: Sequence[Row]) -> Batch:
         lists = [list(getattr(row, name)) for row in rows]
         return torch.tensor([values + [empty] * (width - len(values)) for values in lists])
 
-    return Batch(table("ids", 0), table("next_tokens", IGNORED), table("verdicts", IGNORED), table("steps", 0).bool())
+    return Batch(table("ids", 0), table("next_tokens", IGNORED))

@@ -1,6 +1,6 @@
 """Trains the shipped policy and verifier: `python -m training.first_model --out models [--smoke]`.
 
-The order: problems → base, with the policy as an early snapshot → samples of the policy → verifier → report.
+The order: problems → base, with the policy as an early snapshot → samples of the policy → verifier's head → report.
 Everything is seeded, on one thread; the same recipe gives the same weights on the same machine and versions.
 """
 
@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from training.cards import policy_card, verifier_card
-from training.data import Row
-from training.labels import sampled_rows
+from training.likelihood import read_solutions, train_head
 from training.loop import set_up
 from training.policy import Base, loaded, pass_rates, train_base
 from training.problems.arithmetic import Example
@@ -28,7 +27,6 @@ from training.sampling import Draw, sample_solutions
 from training.splits import Splits, data_hash, make_splits
 from training.store import save_model, versions, weights_hash, write_json
 from training.tokenizer import PROMPT_PHRASES, build_tokenizer
-from training.verifier import planted_rows, train_verifier
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,8 +57,8 @@ def build(recipe: Recipe, out: Path, work: Path | None = None) -> Report:
     rates = pass_rates(strong, splits.validation, tokenizer, recipe.base.temperature)
     _say(began, f"policy: snapshot of step {early.step} of {recipe.base.steps}")
 
-    rows = _verifier_rows(recipe, splits, out / "policy", tokenizer)
-    save_model(out / "verifier", train_verifier(recipe, strong, rows), tokenizer)
+    save_model(out / "verifier", strong, tokenizer)
+    _train_head(recipe, splits, out)
     trained_s = time.monotonic() - began + base_s
     _say(began, "verifier: trained")
 
@@ -93,18 +91,19 @@ def _training_part(recipe: BaseRecipe) -> BaseRecipe:
     return dataclasses.replace(recipe, policy_pass_rate=0.0)
 
 
-def _verifier_rows(recipe: Recipe, splits: Splits, policy: Path, tokenizer: Any) -> list[Row]:
+def _train_head(recipe: Recipe, splits: Splits, out: Path) -> None:
+    """Samples of the policy, read by the strong base through the engines that serve, make the verifier's head."""
     from inference.engines.factory import load_policy
+    from inference.verifiers.step_likelihood import LikelihoodHead, load_step_likelihood
 
     numbers = recipe.verifier
     chosen = _spread(splits.train, numbers.sampled_problems)
     draw = Draw(numbers.samples, recipe.base.temperature, recipe.seed)
-    engine = load_policy(str(policy), threads=1, device="cpu", rows=192)
-    sampled = sample_solutions(engine, chosen, draw)
-    rows = sampled_rows(tokenizer, chosen, sampled)
-    planted = planted_rows(_spread(splits.train, numbers.corrupted), tokenizer, recipe.seed)
-    say(f"verifier: {len(rows)} sampled and {len(planted)} planted solutions")
-    return rows + planted
+    sampled = sample_solutions(load_policy(str(out / "policy"), threads=1, device="cpu", rows=192), chosen, draw)
+    LikelihoodHead().save(out / "verifier")
+    reader = load_step_likelihood(str(out / "verifier"), threads=1, device="cpu", rows=64)
+    head = train_head(read_solutions(reader, chosen, sampled), numbers.steps, numbers.rate, recipe.seed)
+    head.save(out / "verifier")
 
 
 def _spread(examples: Sequence[Example], count: int) -> list[Example]:

@@ -49,20 +49,13 @@ class BaseRecipe:
 
 @dataclass(frozen=True, slots=True)
 class VerifierRecipe:
-    extra_layers: int
-    """New layers on top of the base's."""
-    steps: int
-    batch_tokens: int
-    matrix_rate: float
-    other_rate: float
     sampled_problems: int
     """Training problems whose solutions are sampled from the policy."""
     samples: int
     """Solutions sampled for each of them."""
-    corrupted: int
-    """Solutions with one planted error; as many right ones go with them."""
-    language_weight: float
-    """Weight of the language-model loss beside the verdicts' loss."""
+    steps: int
+    """Of the head's training; the language model below it stays as it is."""
+    rate: float
 
 
 @dataclass(frozen=True, slots=True)

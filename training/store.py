@@ -45,8 +45,11 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def weights_hash(folder: Path) -> str:
-    """SHA-256 of the weights file."""
-    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    """SHA-256 of all weights files of the folder, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from inference.engines.base import Scorer
+
+DESCRIPTION = "verifier.json"
+"""In a folder whose verifier is no plain token classifier: names its format."""
+DEFAULT_ROWS = 64
 
 
 def load_verifier(spec: str, *, threads: int, device: str = "auto", rows: int | None = None) -> Scorer:
-    """`scripted:…`, or the path or id of a Hugging Face token-classification process reward model.
+    """`scripted:…`, or the path or id of a Hugging Face process reward model.
+
+    A folder with `verifier.json` names its format there (see `step_likelihood`); any other is a token classifier.
 
     `rows` bounds the batch (None: 64). Raises ConfigurationError.
     """
@@ -17,6 +25,10 @@ def load_verifier(spec: str, *, threads: int, device: str = "auto", rows: int | 
         return ScriptedVerifier(parse_script(spec), spec)
     from inference.checks import Head, check_model_folder, is_local
 
+    if is_local(spec) and (Path(spec).expanduser() / DESCRIPTION).is_file():
+        from inference.verifiers.step_likelihood import load_step_likelihood
+
+        return load_step_likelihood(spec, threads=threads, device=device, rows=rows or DEFAULT_ROWS)
     if is_local(spec):
         check_model_folder(spec, Head.TOKEN_CLASSIFICATION)  # before the heavy import
     from inference.loading import load
@@ -24,4 +36,4 @@ def load_verifier(spec: str, *, threads: int, device: str = "auto", rows: int | 
     from inference.verifiers.token_classification import Limits
 
     loaded = load(spec, Head.TOKEN_CLASSIFICATION, threads=threads, device=device)
-    return verifier_on(loaded, spec, Limits(rows=rows or 64))
+    return verifier_on(loaded, spec, Limits(rows=rows or DEFAULT_ROWS))

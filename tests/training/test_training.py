@@ -1,31 +1,30 @@
-"""Batches, labels, the loop and the whole of a tiny training: what they promise, and that the same seed repeats."""
+"""Batches, the head, the loop and the whole of a tiny training: what they promise, and that the same seed repeats."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.moves import STEP_SEPARATOR, split_steps
+from domain.budget import Spend
+from domain.moves import STEP_SEPARATOR, Answer, FinishReason
+from domain.ports import Completion
 from inference.prompts import prompt_ids, text_ids
-from inference.steps import encode_solution_for_scoring
+from inference.verifiers.likelihood_features import FEATURES
+from inference.verifiers.step_likelihood import load_step_likelihood
 from training.curriculum import Stage, staged_batches
 from training.data import IGNORED, MULTIPLE, Row, batches, language_row
 from training.first_model import build
-from training.labels import verdict_row
+from training.likelihood import Scored, ranking, read_solutions, train_head
 from training.loop import Schedule
-from training.policy import new_model
 from training.problems.arithmetic import generate
-from training.problems.checker import step_verdicts
-from training.problems.corruption import corrupted
 from training.recipe import RECIPES, read_recipe
 from training.store import weights_hash
 from training.tokenizer import PROMPT_PHRASES, build_tokenizer
-from training.verifier import new_verifier
 
 TOKENIZER = build_tokenizer(1024, PROMPT_PHRASES)
 
@@ -53,7 +52,7 @@ def test_only_the_solution_and_the_end_carry_a_loss() -> None:
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(0, 100))
 @settings(deadline=None)
 def test_batches_hold_every_row_once_within_the_token_limit(lengths: list[int], seed: int) -> None:
-    rows = [Row((index + 1,) * length, (2,) * length, (1,) * length) for index, length in enumerate(lengths)]
+    rows = [Row((index + 1,) * length, (2,) * length) for index, length in enumerate(lengths)]
     found = list(batches(rows, 256, seed))
     assert sorted(int(row[0]) for batch in found for row in batch.ids) == list(range(1, len(rows) + 1))
     assert all(batch.ids.numel() <= 256 and batch.ids.shape[1] % MULTIPLE == 0 for batch in found)
@@ -61,7 +60,7 @@ def test_batches_hold_every_row_once_within_the_token_limit(lengths: list[int], 
 
 
 def test_stages_give_their_levels_and_all_the_steps() -> None:
-    rows = {level: [Row((level,) * 8, (level,) * 8, ())] for level in range(1, 6)}
+    rows = {level: [Row((level,) * 8, (level,) * 8)] for level in range(1, 6)}
     stages = [Stage(0.25, (1, 0, 0, 0, 0)), Stage(0.75, (0, 0, 0, 1, 1))]
     found = list(staged_batches(rows, stages, 8, 64, seed=0))
     assert len(found) == 8
@@ -75,38 +74,32 @@ def test_the_learning_rate_rises_stays_and_falls_to_zero(step: int, factor: floa
     assert Schedule(100, warmup=10, decay=0.5).factor(step) == pytest.approx(factor)
 
 
-@given(st.integers(0, 2**31), st.integers(1, 5))
-@settings(max_examples=50, deadline=None)
-def test_step_labels_agree_with_the_exact_checker(seed: int, level: int) -> None:
-    import random
-
-    example = generate(seed, level, 1)[0]
-    for solution in (example.solution, corrupted(example.problem, random.Random(seed))):
-        row = verdict_row(TOKENIZER, example.problem, solution, example.solution)
-        labels = tuple(label == 1 for label, end in zip(row.verdicts, row.steps, strict=True) if end)
-        assert labels == step_verdicts(example.problem, solution)
+def test_the_head_learns_who_ends_right_and_is_chosen_by_ranking_within_problems() -> None:
+    """Two features tell right from wrong; a third says only how hard the problem is."""
+    torch.manual_seed(1)
+    solutions = [_solution(problem, right) for problem in range(60) for right in (True, False, problem % 3 == 0)]
+    head = train_head(solutions, steps=200, rate=0.01, seed=0)
+    assert ranking(head, [_solution(problem, right) for problem in range(40) for right in (True, False)]) > 0.9
 
 
-def test_verdicts_begin_after_the_prompt_and_turn_at_the_first_wrong_token() -> None:
-    right, wrong = "1 + 1 = 2", "1 + 1 = 3"
-    row = verdict_row(TOKENIZER, "What is 1 + 1?", wrong, right)
-    start = len(prompt_ids(TOKENIZER, "What is 1 + 1?"))
-    assert row.ids == encode_solution_for_scoring(TOKENIZER, "What is 1 + 1?", split_steps(wrong)).ids
-    assert row.verdicts == (IGNORED,) * start + (1, 1, 1, 1, 0, 0)
-    two = TOKENIZER.convert_tokens_to_ids("2")
-    assert row.next_tokens[start + 3] == two  # also where the solution goes wrong, the right token is taught
-    assert set(row.next_tokens[start + 4 :]) == {IGNORED}
+def _solution(problem: int, right: bool) -> Scored:
+    features = torch.randn(3, len(FEATURES))
+    features[:, 0] += 2.0 * right
+    features[:, 10] += problem % 3
+    return Scored(problem, features, right, f"q:{int(right)}")
 
 
-def test_a_new_verifier_reads_as_the_base_does() -> None:
-    recipe = read_recipe(RECIPES / "smoke.toml")
-    strong = new_model(recipe.model, TOKENIZER).eval()
-    verifier = new_verifier(strong, extra_layers=2).eval()
-    ids = torch.tensor([prompt_ids(TOKENIZER, "What is 1 + 1?")])
-    base, longer = strong.model(ids).last_hidden_state, verifier.model(ids).last_hidden_state
-    assert torch.allclose(base, longer, atol=1e-6)
-    assert verifier.config.num_hidden_layers == recipe.model.layers + 2
-    assert verifier.config.id2label[1] == "right"
+def test_solutions_are_read_once_and_without_those_that_gave_no_answer(smoke: Path) -> None:
+    verifier = load_step_likelihood(str(smoke / "verifier"), threads=1, device="cpu", rows=64)
+    (example,) = generate(1, 1, 1)
+    good, none = _completion(example.answer), replace(_completion("1"), answer=None)
+    (found,) = read_solutions(verifier, [example], [[good, good, none]])
+    assert (found.right, found.problem, tuple(found.features.shape)) == (True, 0, (2, len(FEATURES)))
+
+
+def _completion(answer: str) -> Completion:
+    text = f"1 + 1 = 2\n\nThe answer is $\\boxed{{{answer}}}$."
+    return Completion("k", text, FinishReason.END, Answer(answer, f"q:{answer}"), -1.0, Spend())
 
 
 @pytest.fixture(scope="module")
@@ -117,11 +110,10 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_training_leaves_models_that_load_with_card_and_manifest(smoke: Path) -> None:
-    from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    loaders: dict[str, Any] = {"policy": AutoModelForCausalLM, "verifier": AutoModelForTokenClassification}
-    for name, loader in loaders.items():
-        model = loader.from_pretrained(smoke / name)
+    for name in ("policy", "verifier"):
+        model = AutoModelForCausalLM.from_pretrained(smoke / name)
         assert all(torch.isfinite(weight).all() for weight in model.parameters())
         tokenizer = AutoTokenizer.from_pretrained(smoke / name)
         assert tokenizer.chat_template is None
