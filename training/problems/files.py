@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +18,6 @@ from typing import Any
 from domain.errors import ConfigurationError, InvalidRequest
 from inference.answers.extract import answer_of, extract_answer
 from inference.answers.keys import decided
-from inference.answers.latex import cleaned, is_balanced
 from training.problems.generator import GeneratedProblem
 from training.problems.partition import exact_key, signature
 
@@ -149,7 +149,7 @@ def _object(path: Path, line: int, text: str) -> dict[str, Any]:
 
 def _check_answer(path: Path, record: ProblemRecord) -> None:
     answer = answer_of(record.answer)
-    if answer is None or not is_balanced(cleaned(record.answer)):
+    if answer is None or not _braces_close(record.answer):
         raise _bad(path, record.line, "the answer can't be read", "write a number, a formula in LaTeX or a short text")
     if record.solution is None:
         return
@@ -158,6 +158,15 @@ def _check_answer(path: Path, record: ProblemRecord) -> None:
         raise _bad(path, record.line, "the solution names no answer", r"end it with \boxed{…}")
     if decided(boxed.key, answer.key) is False:
         raise _bad(path, record.line, "the solution ends in another answer than 'answer'", "correct one of them")
+
+
+def _braces_close(text: str) -> bool:
+    depth = 0
+    for brace in re.findall(r"(?<!\\)[{}]", text):
+        depth += 1 if brace == "{" else -1
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _refuse_duplicate(path: Path, line: int, what: str, first: int) -> None:

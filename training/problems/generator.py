@@ -36,11 +36,35 @@ def generate(subject: str, level: int, seed: int | str) -> GeneratedProblem:
         raise ValueError(f"unknown subject {subject!r}: use one of {', '.join(SUBJECTS)}")
     if level not in LEVELS:
         raise ValueError(f"unknown level {level}: use one of {', '.join(map(str, LEVELS))}")
+    return draft(subject, level, seed).finished(f"{subject}-{level}-{seed}")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A problem that is drawn and worked out, and not yet put into words."""
+
+    subject: str
+    level: int
+    kind: Kind[Any, Any]
+    given: Any
+    solution: str
+    draw: Draw
+
+    @property
+    def signature(self) -> str:
+        return self.kind.signature(self.given)
+
+    def finished(self, id: str) -> GeneratedProblem:
+        """Only once for each draft: the words are drawn from what follows in its stream."""
+        problem, answer = self.kind.write(self.given, self.draw), self.kind.answer(self.given)
+        return GeneratedProblem(id, problem, answer, self.subject, self.level, self.solution)
+
+
+def draft(subject: str, level: int, seed: int | str) -> Draft:
     draw = Draw(f"deliberate/problems/1/{subject}/{level}/{seed}")
     kind = draw.choice(SUBJECTS[subject])
     given, solution = _worked(kind, draw, level)
-    problem = kind.write(given, draw)
-    return GeneratedProblem(f"{subject}-{level}-{seed}", problem, kind.answer(given), subject, level, solution)
+    return Draft(subject, level, kind, given, solution, draw)
 
 
 def _worked(kind: Kind[Any, Any], draw: Draw, level: int) -> tuple[Any, str]:

@@ -15,7 +15,7 @@ from itertools import count, cycle, islice
 
 from domain.errors import InvalidRequest
 from training.problems.catalogue import LEVELS, SUBJECTS
-from training.problems.generator import GeneratedProblem, generate, recognise
+from training.problems.generator import GeneratedProblem, draft, recognise
 
 SPLITS = {"train": range(0, 60), "calibration": range(60, 80), "test": range(80, 100)}
 """Buckets of the signature's hash, of 100."""
@@ -42,7 +42,11 @@ def signature(problem: str) -> str:
 
 def split_of(problem: str) -> str:
     """The only split that this problem may belong to."""
-    bucket = int.from_bytes(hashlib.sha256(signature(problem).encode()).digest()[:8], "big") % 100
+    return _split_of(signature(problem))
+
+
+def _split_of(mark: str) -> str:
+    bucket = int.from_bytes(hashlib.sha256(mark.encode()).digest()[:8], "big") % 100
     return next(name for name, buckets in SPLITS.items() if bucket in buckets)
 
 
@@ -77,9 +81,10 @@ def _cell(split: str, seed: int, subject: str, level: int, seen: set[str]) -> It
     """The split's problems of one subject and level; `seen` is shared by all cells."""
     missed, made = 0, count(1)
     for at in count():
-        problem = generate(subject, level, f"{split}/{seed}/{at}")
-        mark = exact_key(problem.problem) if split == "train" else signature(problem.problem)
-        if mark in seen or split_of(problem.problem) != split:
+        drafted = draft(subject, level, f"{split}/{seed}/{at}")
+        problem = drafted.finished("") if _split_of(drafted.signature) == split else None
+        mark = exact_key(problem.problem) if problem and split == "train" else drafted.signature
+        if problem is None or mark in seen:
             missed += 1
             if missed > MAX_MISSES:
                 raise InvalidRequest(f"{subject} level {level} has no more distinct {split} problems: ask for fewer")

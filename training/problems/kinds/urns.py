@@ -47,7 +47,7 @@ class State:
     """Draws whose product is known."""
 
 
-_LEVELS = {1: (1, 40), 2: (1, 99), 3: (2, 16), 4: (2, 30), 5: (3, 16)}
+_LEVELS = {1: (1, 40), 2: (1, 99), 3: (2, 20), 4: (2, 40), 5: (3, 16)}
 """Draws, the most balls of one colour."""
 
 
@@ -71,6 +71,11 @@ class Urns(Kind[Urn, State]):
         count, most = _LEVELS[level]
         draws = tuple(draw.choice(("red", "blue")) for _ in range(count))
         return Urn(draw.integer(count, most), draw.integer(count, most), draws)
+
+    def signature(self, given: Urn) -> str:
+        """The same when the colours change their names or their order."""
+        colours = (("red", given.red), ("blue", given.blue))
+        return f"{self.name}|{sorted((balls, given.draws.count(colour)) for colour, balls in colours)}"
 
     def fields(self, given: Urn) -> dict[str, object]:
         return {"r": given.red, "b": given.blue, "one": given.draws[0], "draws": ", ".join(given.draws)}
