@@ -9,7 +9,6 @@ import typer
 
 app = typer.Typer(
     help="Make problems with worked solutions, and check files of them.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -14,7 +14,8 @@ from fractions import Fraction
 from typing import Any, ClassVar, Generic, TypeVar
 
 from training.problems.draw import Draw
-from training.problems.formula import NO_NAMES, Term, evaluate, parse
+from training.problems.formula import NO_NAMES, Term, evaluate
+from training.problems.reader import parse
 from training.problems.template import Template
 
 Given = TypeVar("Given")

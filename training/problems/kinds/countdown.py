@@ -12,8 +12,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 from training.problems.draw import Draw
-from training.problems.formula import Apply, Term, chain, leaves, number, parse, render
+from training.problems.formula import Apply, Term, chain, leaves, number, render
 from training.problems.kind import Kind, Rule, Wrong, require, true_chain, whole
+from training.problems.reader import parse
 from training.problems.template import Template
 
 MAX_NUMBERS = 4
@@ -32,7 +33,7 @@ class Puzzle:
 @dataclass(frozen=True, slots=True)
 class State:
     left: tuple[int, ...]
-    results: tuple[int, ...] = ()
+    """The numbers that are left, ascending."""
 
 
 Move = tuple[int, str, int, int]
@@ -170,7 +171,7 @@ def _moved(given: Puzzle, state: State, fields: Mapping[str, str]) -> State:
     after = tuple(sorted([*left, value]))
     written = [whole(parse(item)) for item in fields["left"].split(",")] if "left" in fields else [given.target]
     require(tuple(sorted(written)) == after and value > 0 and _reaches(after, given.target))
-    return State(after, (*state.results, value))
+    return State(after)
 
 
 def _checked(given: Puzzle, state: State, fields: Mapping[str, str]) -> State:

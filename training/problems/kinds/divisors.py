@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from training.problems.draw import Draw
-from training.problems.formula import Apply, evaluate, parse
+from training.problems.formula import Apply, evaluate
 from training.problems.kind import Kind, Rule, Wrong, require, whole
+from training.problems.reader import parse
 from training.problems.template import Template
 
 _DIVIDE = Template(r"$<#a> = <#q> \cdot <#b> + <#r>$.")

@@ -11,8 +11,9 @@ from fractions import Fraction
 from itertools import pairwise
 
 from training.problems.draw import Draw
-from training.problems.formula import Term, chain, evaluate, number, parse, render, substitute
+from training.problems.formula import Term, chain, evaluate, number, render, substitute
 from training.problems.kind import Kind, Rule, Wrong, require, true_chain
+from training.problems.reader import parse
 from training.problems.template import Template
 
 X = "x"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from training.problems.draw import Draw
-from training.problems.formula import Apply, Term, apply, evaluate, parse, ready, reductions, render
+from training.problems.formula import Apply, Term, apply, evaluate, ready, reductions, render
 from training.problems.kind import Kind, Rule, Wrong, require, true_chain
+from training.problems.reader import parse
 from training.problems.template import Template
 from training.problems.working import written
 

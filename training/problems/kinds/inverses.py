@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from math import gcd
 
 from training.problems.draw import Draw
-from training.problems.formula import Apply, Term, parse
+from training.problems.formula import Apply, Term
 from training.problems.kind import Kind, Rule, Wrong, require, true_chain, whole
 from training.problems.kinds.divisors import division
+from training.problems.reader import parse
 from training.problems.template import Template
 from training.problems.working import product
 
@@ -59,7 +60,7 @@ class Inverses(Kind[Inverse, State]):
 
     def read(self, fields: Mapping[str, str]) -> Inverse:
         given = Inverse(int(fields["a"]), int(fields["m"]))
-        if not 1 < given.a < given.m < 10**6 or gcd(given.a, given.m) != 1:
+        if not 1 < given.a < given.m < 10**4 or gcd(given.a, given.m) != 1:
             raise ValueError("no inverse")
         return given
 

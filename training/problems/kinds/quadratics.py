@@ -11,8 +11,9 @@ from fractions import Fraction
 from math import isqrt
 
 from training.problems.draw import Draw
-from training.problems.formula import Apply, Term, chain, evaluate, leaves, parse, substitute
+from training.problems.formula import Apply, Term, chain, evaluate, leaves, substitute
 from training.problems.kind import Kind, Rule, require, true_chain
+from training.problems.reader import parse
 from training.problems.template import Template
 
 _DIVIDE = Template("Divide by $<k>$: $<l> = 0$.")

@@ -13,8 +13,9 @@ from itertools import pairwise
 from math import gcd
 
 from training.problems.draw import Draw
-from training.problems.formula import Term, chain, evaluate, number, parse, substitute
+from training.problems.formula import Term, chain, evaluate, number, substitute
 from training.problems.kind import Kind, Rule, require, true_chain
+from training.problems.reader import parse
 from training.problems.template import Template
 
 _TIMES = Template("$<k>$ times the <which>: $<l> = <r>$.")
