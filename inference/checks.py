@@ -15,6 +15,9 @@ from typing import Any
 from domain.errors import ConfigurationError
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+VERIFIER_FORMAT = "verifier.json"
+"""In the folder of a verifier that is no plain token classifier: names its format and its features."""
+VERIFIER_HEAD = "verifier_head.safetensors"
 _GIT_LFS = b"version https://git-lfs"
 
 
@@ -57,6 +60,18 @@ def check_model_folder(spec: str, head: Head) -> Path:
         _check_safetensors(file)
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         raise ConfigurationError(f"model folder {folder} has no tokenizer: add its tokenizer.json")
+    return folder
+
+
+def check_verifier_folder(spec: str) -> Path:
+    """The folder of a verifier in any format that we read: one with VERIFIER_FORMAT, or a token classifier."""
+    if not (Path(spec).expanduser() / VERIFIER_FORMAT).is_file():
+        return check_model_folder(spec, Head.TOKEN_CLASSIFICATION)
+    folder = check_model_folder(spec, Head.CAUSAL_LM)
+    weights = folder / VERIFIER_HEAD
+    if not weights.is_file():
+        raise ConfigurationError(f"verifier folder {folder} has no {VERIFIER_HEAD}: copy the file there")
+    _check_safetensors(weights)
     return folder
 
 

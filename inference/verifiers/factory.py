@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from inference.engines.base import Scorer
 
-DESCRIPTION = "verifier.json"
-"""In a folder whose verifier is no plain token classifier: names its format."""
 DEFAULT_ROWS = 64
 
 
@@ -15,7 +11,6 @@ def load_verifier(spec: str, *, threads: int, device: str = "auto", rows: int | 
     """`scripted:…`, or the path or id of a Hugging Face process reward model.
 
     A folder with `verifier.json` names its format there (see `step_likelihood`); any other is a token classifier.
-
     `rows` bounds the batch (None: 64). Raises ConfigurationError.
     """
     if spec.startswith("scripted"):
@@ -23,14 +18,13 @@ def load_verifier(spec: str, *, threads: int, device: str = "auto", rows: int | 
         from inference.verifiers.scripted import ScriptedVerifier
 
         return ScriptedVerifier(parse_script(spec), spec)
-    from inference.checks import Head, check_model_folder, is_local
+    from inference.checks import VERIFIER_FORMAT, Head, check_verifier_folder, is_local
 
-    if is_local(spec) and (Path(spec).expanduser() / DESCRIPTION).is_file():
+    # Before the heavy imports.
+    if is_local(spec) and (check_verifier_folder(spec) / VERIFIER_FORMAT).is_file():
         from inference.verifiers.step_likelihood import load_step_likelihood
 
         return load_step_likelihood(spec, threads=threads, device=device, rows=rows or DEFAULT_ROWS)
-    if is_local(spec):
-        check_model_folder(spec, Head.TOKEN_CLASSIFICATION)  # before the heavy import
     from inference.loading import load
     from inference.verifiers.paths import verifier_on
     from inference.verifiers.token_classification import Limits

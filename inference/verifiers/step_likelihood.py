@@ -23,15 +23,13 @@ from torch import Tensor, nn
 from domain.errors import ConfigurationError
 from domain.moves import split_steps
 from domain.ports import ScoreRequest
-from inference.checks import Head, check_model_folder
+from inference.checks import VERIFIER_FORMAT, VERIFIER_HEAD, Head, check_verifier_folder
 from inference.loading import Loaded, load
 from inference.steps import encode_solution_for_scoring
-from inference.verifiers.factory import DESCRIPTION
 from inference.verifiers.likelihood_features import FEATURES, step_features
 from inference.verifiers.token_classification import Call, Limits, TokenClassificationVerifier
 
 FORMAT = "step-likelihood"
-WEIGHTS = "verifier_head.safetensors"
 HIDDEN = 64
 
 
@@ -53,17 +51,17 @@ class LikelihoodHead(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Beside the language model's files."""
-        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, folder / WEIGHTS)
+        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, folder / VERIFIER_HEAD)
         description = {"format": FORMAT, "features": list(FEATURES), "hidden": self.layers[0].out_features}
-        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        (folder / VERIFIER_FORMAT).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
 def load_step_likelihood(spec: str, *, threads: int, device: str, rows: int) -> StepLikelihoodVerifier:
     """Raises ConfigurationError."""
-    folder = check_model_folder(spec, Head.CAUSAL_LM)
+    folder = check_verifier_folder(spec)
     head = _load_head(folder)
     loaded = load(spec, Head.CAUSAL_LM, threads=threads, device=device)
-    digest = hashlib.blake2b((folder / WEIGHTS).read_bytes(), digest_size=3).hexdigest()
+    digest = hashlib.blake2b((folder / VERIFIER_HEAD).read_bytes(), digest_size=3).hexdigest()
     parameters = loaded.info.parameters + sum(weights.numel() for weights in head.parameters())
     info = replace(loaded.info, id=f"{loaded.info.id}+{digest}", parameters=parameters)
     return StepLikelihoodVerifier(replace(loaded, info=info), spec, head, Limits(rows=rows))
@@ -71,11 +69,11 @@ def load_step_likelihood(spec: str, *, threads: int, device: str, rows: int) -> 
 
 def _load_head(folder: Path) -> LikelihoodHead:
     try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        description = json.loads((folder / VERIFIER_FORMAT).read_text(encoding="utf-8"))
         if description["format"] != FORMAT or tuple(description["features"]) != FEATURES:
-            raise ConfigurationError(f"{folder / DESCRIPTION} names a format that this version can't read")
+            raise ConfigurationError(f"{folder / VERIFIER_FORMAT} names a format that this version can't read")
         head = LikelihoodHead(description["hidden"])
-        head.load_state_dict(load_file(folder / WEIGHTS))
+        head.load_state_dict(load_file(folder / VERIFIER_HEAD))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ConfigurationError(f"the verifier head in {folder} can't be read ({type(error).__name__})") from None
     return head.eval()

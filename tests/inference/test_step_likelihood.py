@@ -13,10 +13,11 @@ import torch
 from domain.errors import ConfigurationError
 from domain.moves import split_steps
 from domain.ports import ScoreRequest, StepScores
+from inference.checks import VERIFIER_FORMAT, VERIFIER_HEAD
 from inference.prompts import prompt_ids, text_ids
 from inference.verifiers.factory import load_verifier
 from inference.verifiers.likelihood_features import FEATURES
-from inference.verifiers.step_likelihood import DESCRIPTION, WEIGHTS, LikelihoodHead
+from inference.verifiers.step_likelihood import LikelihoodHead
 from tests.support.tiny_models import character_tokenizer, tiny_config
 
 PROBLEM = "What is 1 + 2?"
@@ -61,7 +62,7 @@ def slow_scores(folder: Path, solution: str) -> list[float]:
     head = LikelihoodHead()
     from safetensors.torch import load_file
 
-    head.load_state_dict(load_file(folder / WEIGHTS))
+    head.load_state_dict(load_file(folder / VERIFIER_HEAD))
     ids, seen, scores = prompt_ids(tokenizer, PROBLEM), [], []
     for step in split_steps(solution):
         own = []
@@ -99,12 +100,12 @@ def test_the_id_changes_with_the_head(folder: Path) -> None:
 def test_a_damaged_head_is_one_line_that_names_the_folder(folder: Path, damage: str) -> None:
     LikelihoodHead().save(folder)
     if damage in ("format", "features"):
-        description = json.loads((folder / DESCRIPTION).read_text())
-        (folder / DESCRIPTION).write_text(json.dumps(description | {damage: "another"}))
+        description = json.loads((folder / VERIFIER_FORMAT).read_text())
+        (folder / VERIFIER_FORMAT).write_text(json.dumps(description | {damage: "another"}))
     elif damage == "cut":
-        (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-40])
+        (folder / VERIFIER_HEAD).write_bytes((folder / VERIFIER_HEAD).read_bytes()[:-40])
     else:
-        (folder / WEIGHTS).unlink()
+        (folder / VERIFIER_HEAD).unlink()
     with pytest.raises(ConfigurationError, match=str(folder)) as caught:
         load_verifier(str(folder), threads=1, device="cpu")
     assert "\n" not in caught.value.message
