@@ -30,6 +30,8 @@ class SamplerRows:
     top_p: Tensor
     any_greedy: bool
     any_random: bool
+    any_heat: bool
+    """Whether a row samples at another temperature than 1."""
     any_nucleus: bool
 
     @classmethod
@@ -46,6 +48,7 @@ class SamplerRows:
             torch.tensor(top_p, dtype=torch.float32, device=device),
             any_greedy=any(value == 0 for value in temperature),
             any_random=any(value > 0 for value in temperature),
+            any_heat=any(value not in (0, 1) for value in temperature),
             any_nucleus=any(heat > 0 and p < 1 for heat, p in zip(temperature, top_p, strict=True)),
         )
 
@@ -53,12 +56,14 @@ class SamplerRows:
 def choose(logits: Tensor, rows: SamplerRows) -> tuple[Tensor, Tensor]:
     """Next tokens [B] and their natural log-probabilities at temperature 1 [B], from logits [B, V]."""
     logits = logits.float()
-    tokens = _draw(logits, rows) if rows.any_random else logits.argmax(-1)
+    # From the largest logit down, so that a temperature near 0 gives it all the weight and not infinities.
+    below = logits - logits.amax(-1, keepdim=True)
+    weights = below.exp()
+    tokens = _draw(below, weights, rows) if rows.any_random else logits.argmax(-1)
     if rows.any_random and rows.any_greedy:
         tokens = torch.where(rows.temperature > 0, tokens, logits.argmax(-1))
     rows.positions += 1
-    chosen = logits.gather(-1, tokens[:, None])[:, 0] - torch.logsumexp(logits, -1)
-    return tokens, chosen
+    return tokens, below.gather(-1, tokens[:, None])[:, 0] - weights.sum(-1).log()
 
 
 def uniforms(seeds: Tensor, positions: Tensor) -> Tensor:
@@ -67,14 +72,13 @@ def uniforms(seeds: Tensor, positions: Tensor) -> Tensor:
     return _shift(bits, 11).double() * 2.0**-53
 
 
-def _draw(logits: Tensor, rows: SamplerRows) -> Tensor:
-    # From the largest logit down, so that a temperature near 0 gives it all the weight and not infinities.
-    heat = torch.where(rows.temperature > 0, rows.temperature, 1.0)
-    probabilities = torch.softmax((logits - logits.amax(-1, keepdim=True)) / heat[:, None], -1)
-    uniform = uniforms(rows.seeds, rows.positions)
+def _draw(below: Tensor, weights: Tensor, rows: SamplerRows) -> Tensor:
+    """From logits less their largest, and their exponentials."""
+    if rows.any_heat:
+        weights = (below / torch.where(rows.temperature > 0, rows.temperature, 1.0)[:, None]).exp()
     if rows.any_nucleus:
-        probabilities = probabilities * _nucleus(probabilities, rows.top_p)
-    return _invert(probabilities, uniform)
+        weights = weights * _nucleus(weights / weights.sum(-1, keepdim=True), rows.top_p)
+    return _invert(weights, uniforms(rows.seeds, rows.positions))
 
 
 def _nucleus(probabilities: Tensor, top_p: Tensor) -> Tensor:
