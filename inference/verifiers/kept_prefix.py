@@ -6,7 +6,7 @@ is that of the whole solution whatever is kept: a replay must not depend on what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -47,6 +47,7 @@ class KeptPrefixVerifier(TokenClassificationVerifier):
     ) -> None:
         super().__init__(loaded, spec, limits)
         weights = fused(loaded.model)
+        self._loaded = replace(loaded, model=None)  # its matrices have been copied: nothing needs them twice
         self._model = PureModel(weights)
         token_bytes = 8 * len(weights.layers) * weights.key_heads * weights.head_size
         self._segments = Segments(min(_MAX_TOKENS, _MAX_BYTES // token_bytes) if max_tokens is None else max_tokens)
