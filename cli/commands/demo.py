@@ -33,7 +33,7 @@ RAN = ("completed", "incomplete")
 
 def demo(
     problems: Annotated[Path | None, typer.Option(help="JSON lines with problem, answer, level.")] = None,
-    n: Annotated[int, typer.Option("--n", "-n", min=1, max=256, help="Solutions to sample for each problem.")] = 8,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, max=256, help="Solutions to sample for each problem.")] = 16,
     within: Annotated[float, typer.Option(help="Give up after so many seconds.")] = 600.0,
 ) -> None:
     """Start everything in a temporary folder, solve the example problems, show a table, and stop everything."""
