@@ -65,9 +65,9 @@ class TorchKernels:
         new = qkv[:, queries:].view(rows, 2, heads, size)
         for part, buffer in enumerate((key, value)):
             buffer.view(-1, size).index_copy_(0, self._where, new[:, part].reshape(-1, size))
-        k, v = (buffer.view(-1, step.capacity, size)[: rows * heads, : step.longest] for buffer in (key, value))
+        k, v = (buffer.view(-1, step.capacity, size)[: rows * heads, : self._seen] for buffer in (key, value))
         scores = torch.bmm(qkv[:, :queries].reshape(rows * heads, groups, size), k.transpose(1, 2))
-        scores.view(rows, heads, groups, step.longest).add_(self._mask)
+        scores.view(rows, heads, groups, self._seen).add_(self._mask)
         return torch.bmm(scores.softmax(-1), v).view(rows, queries)
 
     def norm(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -81,7 +81,9 @@ class TorchKernels:
         self._step = step
         heads = self._weights.key_heads
         self._factors = step.rotations[step.lengths]
-        hidden = torch.arange(step.longest) > step.lengths[:, None]
+        # Columns that nobody needs cost less than a product over a part of the buffer.
+        self._seen = step.capacity if step.capacity <= 2 * step.longest else step.longest
+        hidden = torch.arange(self._seen) > step.lengths[:, None]
         self._mask = torch.zeros(hidden.shape).masked_fill_(hidden, -torch.inf)[:, None, None]
         slots = torch.arange(len(step.lengths) * heads) * step.capacity
         self._where = slots + step.lengths.repeat_interleave(heads)
