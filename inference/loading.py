@@ -6,6 +6,7 @@ error: a randomly initialised one would give answers and scores that mean nothin
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from inference.checks import Head, check_model_folder, is_local, weight_files
 from inference.identity import folder_id
 
 _NO_LIMIT_TOKENS = 1 << 20
+_LOADING = threading.Lock()
+"""`from_pretrained` changes global state while it loads: two at once, in two threads, lose tied weights."""
 _CLASSES: dict[Head, Any] = {
     Head.CAUSAL_LM: transformers.AutoModelForCausalLM,
     Head.TOKEN_CLASSIFICATION: transformers.AutoModelForTokenClassification,
@@ -41,12 +44,13 @@ class Loaded:
 def load(spec: str, head: Head, *, threads: int, device: str) -> Loaded:
     """Raises ConfigurationError with one line that names the model and the remedy."""
     source = str(check_model_folder(spec, head)) if is_local(spec) else spec
-    torch.set_num_threads(threads)
-    quiet: Any = transformers.utils.logging
-    quiet.set_verbosity_error()
-    quiet.disable_progress_bar()
     target = choose_device(device)
-    model, tokenizer = _from_pretrained(spec, source, head, target)
+    with _LOADING:
+        torch.set_num_threads(threads)
+        quiet: Any = transformers.utils.logging
+        quiet.set_verbosity_error()
+        quiet.disable_progress_bar()
+        model, tokenizer = _from_pretrained(spec, source, head, target)
     return Loaded(model, tokenizer, _info(spec, source, model, tokenizer), target)
 
 

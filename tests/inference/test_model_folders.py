@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
+from transformers import LlamaForCausalLM
 
 from domain.errors import ConfigurationError
 from inference.checks import Head, check_model_folder, weight_files
@@ -18,6 +20,7 @@ from inference.engines.factory import load_policy
 from inference.identity import folder_id
 from inference.loading import eos_ids, load
 from inference.verifiers.factory import load_verifier
+from tests.support.tiny_models import character_tokenizer, tiny_config
 
 Damage = Callable[[Path], None]
 
@@ -158,3 +161,13 @@ def test_a_model_without_any_end_of_sequence_is_refused(policy_folder: Path) -> 
     loaded.tokenizer.eos_token = None
     with pytest.raises(ConfigurationError, match="set eos_token_id"):
         eos_ids(loaded, "tiny")
+
+
+def test_models_load_in_several_threads_at_once(tmp_path: Path) -> None:
+    """`from_pretrained` by itself loses tied weights then."""
+    tokenizer = character_tokenizer()
+    LlamaForCausalLM(tiny_config(tie_word_embeddings=True)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with ThreadPoolExecutor(4) as pool:
+        loads = [pool.submit(load, str(tmp_path), Head.CAUSAL_LM, threads=1, device="cpu") for _ in range(8)]
+    assert len({one.result().info.id for one in loads}) == 1
