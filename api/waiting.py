@@ -41,7 +41,7 @@ async def job_after_wait(
 ) -> JobRecord:
     """The job, when it is final or the time is over. Raises NotFound, Unavailable."""
     deadline = time.monotonic() + (wait_s or 0)
-    with services.watcher.watch(job_id) as news:
+    with services.watcher.watch(job_id, end_only=True) as news:
         while True:
             job = await services.jobs.get(tenant, job_id)
             looked = time.monotonic()

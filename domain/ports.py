@@ -5,7 +5,7 @@ Only plain frozen values cross these lines. Errors: engines raise `EngineError`,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -210,6 +210,6 @@ class JobStore(Protocol):
 class Progress(Protocol):
     """Live progress, best effort: losing it costs a watcher some seconds, never a job."""
 
-    async def publish(self, jobs: Sequence[JobId]) -> None:
-        """Say that these jobs have new events or have ended."""
+    async def publish(self, jobs: Sequence[JobId], ended: Collection[JobId] = ()) -> None:
+        """Say that these jobs have new events, and which of them have ended."""
         ...

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -22,6 +22,8 @@ from messaging.redis_url import TIMEOUT_S, connect
 
 CHANNEL = "deliberate:progress"
 IDS_PER_MESSAGE = 1000
+END_MARK = "!"
+"""Behind the id of a job that has ended: whoever waits for the end alone need not look at each step."""
 QUIET_S = 2.0
 """After a failure, publishing is skipped for this long: live progress must not slow the work that it reports."""
 SILENCE_S = 3.0
@@ -39,13 +41,14 @@ class RedisProgress:
         self._outage = Outage(logger, "publishing progress to Redis")
         self._quiet_until = 0.0
 
-    async def publish(self, jobs: Sequence[JobId]) -> None:
+    async def publish(self, jobs: Sequence[JobId], ended: Collection[JobId] = ()) -> None:
         if not jobs or time.monotonic() < self._quiet_until:
             return
+        words = [job + END_MARK if job in ended else job for job in jobs]
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                for first in range(0, len(jobs), IDS_PER_MESSAGE):
-                    await self._redis.publish(CHANNEL, " ".join(jobs[first : first + IDS_PER_MESSAGE]))
+                for first in range(0, len(words), IDS_PER_MESSAGE):
+                    await self._redis.publish(CHANNEL, " ".join(words[first : first + IDS_PER_MESSAGE]))
         except (RedisError, OSError, TimeoutError) as error:
             self._quiet_until = time.monotonic() + QUIET_S
             self._outage.failed(error)
@@ -57,9 +60,10 @@ class RedisProgress:
 
 
 class News:
-    """What a watcher of one job waits for."""
+    """What a watcher of one job waits for: any news, or its end only."""
 
-    def __init__(self) -> None:
+    def __init__(self, end_only: bool = False) -> None:
+        self.end_only = end_only
         self._event = asyncio.Event()
 
     def arrived(self) -> None:
@@ -97,9 +101,9 @@ class Watcher:
         await self._redis.aclose()
 
     @contextlib.contextmanager
-    def watch(self, job_id: str) -> Iterator[News]:
+    def watch(self, job_id: str, *, end_only: bool = False) -> Iterator[News]:
         """Begin to watch *before* reading the job, then nothing falls between."""
-        news = News()
+        news = News(end_only)
         self._watched[job_id].add(news)
         try:
             yield news
@@ -137,9 +141,10 @@ class Watcher:
             self._outage.worked()
             self._set_connected(True)
         elif kind == "message":
-            for job_id in str(data).split():
-                for news in self._watched.get(job_id, ()):
-                    news.arrived()
+            for word in str(data).split():
+                for news in self._watched.get(word.removesuffix(END_MARK), ()):
+                    if word.endswith(END_MARK) or not news.end_only:
+                        news.arrived()
 
     def wake_all(self) -> None:
         """Whoever waits looks once more."""

@@ -133,10 +133,11 @@ class Host:
                 await run.fail("The search failed by a defect of ours, which is now in our log.")
         finally:
             run.abandon()
+            if len(self._held) >= self._max_jobs:
+                self._bell.set()
             held = self._held.get(claim.job)
             if held is not None and held.run is run:
                 del self._held[claim.job]
-            self._bell.set()
 
     async def _renew_leases(self) -> None:
         while True:

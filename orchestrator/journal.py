@@ -20,7 +20,7 @@ from domain.ports import CallRecord, Claim, Finish, JobStore, JobWrite, Progress
 
 log = logging.getLogger(__name__)
 
-GATHER_S = 0.04
+GATHER_S = 0.08
 """How long a commit waits for company."""
 RETRY_S = (0.1, 0.5, 1.0, 2.0)
 """Pauses while the store is unavailable; the last one repeats."""
@@ -120,7 +120,9 @@ class Journal:
             job_log.committed(write, write.job in lost)
             if write.job in lost:
                 self._on_lost(write.job, write.fence)
-        await self._progress.publish([write.job for _, write in writes if write.job not in lost])
+        kept = [write for _, write in writes if write.job not in lost]
+        ended = {write.job for write in kept if write.finish is not None}
+        await self._progress.publish([write.job for write in kept], ended)
 
     async def _stored(self, writes: list[JobWrite]) -> frozenset[JobId]:
         """Commit, again and again while the store is away: a write that took effect twice has the effect of once."""

@@ -41,6 +41,8 @@ class EmbeddedRay:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self._token),
             "RAY_USAGE_STATS_ENABLED": "0",
+            # Ray's workers are nice to everybody by default (15): the engines would be pushed aside by each wake-up.
+            "RAY_worker_niceness": "0",
             # Without this Ray replaces 127.0.0.1 by an address of the network, and listens there.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         }

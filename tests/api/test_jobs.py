@@ -227,7 +227,7 @@ class TestWaiting:
         await store.commit([ending(job["id"], 1, 1)])
         started = time.monotonic()
         publisher = RedisProgress(redis_url)
-        await publisher.publish([job["id"]])
+        await publisher.publish([job["id"]], {job["id"]})
         response = await waiting
         assert time.monotonic() - started < 0.5
         assert (response.status_code, response.json()["status"]) == (200, "completed")

@@ -56,6 +56,16 @@ async def test_one_group_commit_tells_of_many_jobs(progress: RedisProgress, watc
         assert await last.wait(5)
 
 
+async def test_who_waits_for_the_end_is_not_woken_by_each_step(progress: RedisProgress, watcher: Watcher) -> None:
+    with watcher.watch(A, end_only=True) as end, watcher.watch(A) as every:
+        await progress.publish([A, B], {B})
+        assert await every.wait(5)
+        assert not await end.wait(0.05)
+        await progress.publish([A, B], {A})
+        assert await every.wait(5)
+        assert await end.wait(5)
+
+
 async def test_news_before_the_wait_counts(progress: RedisProgress, watcher: Watcher) -> None:
     with watcher.watch(A) as news:
         await progress.publish([A])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from domain.budget import Spend
@@ -145,5 +145,5 @@ class Quiet:
     def __init__(self) -> None:
         self.published: list[JobId] = []
 
-    async def publish(self, jobs: Sequence[JobId]) -> None:
+    async def publish(self, jobs: Sequence[JobId], ended: Collection[JobId] = ()) -> None:
         self.published += jobs

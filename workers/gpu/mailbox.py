@@ -22,6 +22,8 @@ Result = Completion | StepScores | CallFailure
 
 COLLECT_S = 5.0
 """Longest wait of one `collect`; an empty answer says that the engine is alive."""
+GATHER_S = 0.01
+"""How long a result waits for company: a small model ends some rollouts every few milliseconds."""
 ORPHAN_S = 20.0
 """A session that has not collected for so long is taken to be gone."""
 
@@ -51,6 +53,7 @@ class Session:
                 await self._news.wait()
         except TimeoutError:
             return []
+        await asyncio.sleep(GATHER_S)
         if mine != self._collects:
             return []
         self._news.clear()
