@@ -65,7 +65,7 @@ def watch(job_id: options.JobId, url: options.Url = None) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from cli.view.live import picture, print_result
+    from cli.view.live import end_live, picture, print_result
     from cli.view.search import SearchView
 
     console, view, after = Console(), SearchView(), -1
@@ -79,6 +79,7 @@ def watch(job_id: options.JobId, url: options.Url = None) -> None:
                 live.update(picture(view))
                 if not page["has_more"] and not view.over:
                     time.sleep(POLL_S)
+        end_live(console)
         print_result(console, service.job(job_id))
 
 

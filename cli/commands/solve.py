@@ -77,7 +77,7 @@ async def _solve(submitted: JobSubmitted, policy: str, verifier: str, as_json: b
 async def _search(submitted: JobSubmitted, engines: Any, console: Any) -> JobStopped:
     from rich.live import Live
 
-    from cli.view.live import picture
+    from cli.view.live import end_live, picture
     from cli.view.search import SearchView
     from domain.codec import encode
     from orchestrator.local import solve as search
@@ -90,6 +90,7 @@ async def _search(submitted: JobSubmitted, engines: Any, console: Any) -> JobSto
         finally:
             refreshing.cancel()
             live.update(picture(view), refresh=True)
+    end_live(console)
     return stopped
 
 

@@ -57,6 +57,12 @@ def result_rows(job: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def end_live(console: Console) -> None:
+    """To be called behind a `Live`: outside of a terminal its last picture is left without an end of line."""
+    if not console.is_terminal:
+        console.print()
+
+
 def _head(view: SearchView) -> Text:
     name = str(view.strategy.get("type", "search"))
     parts = [
