@@ -60,8 +60,8 @@ its prefixes gets that as its label, as a Monte-Carlo rollout of one would. Ever
 that ranks best *within* these problems is the one that stays.
 
 **What did not work**: a plain two-class head on the tokens of the same model, trained on sampled and on planted errors
-with exact labels, had a within-problem AUC of 0.53 to 0.54 (250 problems, two variants): best-of-16 by it was below a
-random pick, and weighted best-of-16 merely as good as majority.
+with exact labels, had a within-problem AUC of 0.53 to 0.54 (250 problems, two variants; trials whose scripts are not
+kept): best-of-16 by it was below a random pick, and weighted best-of-16 merely as good as majority.
 
 {_origin(manifest)}
 
