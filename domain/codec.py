@@ -30,11 +30,6 @@ _KINDS: dict[type, str] = (
 )
 
 
-def kind_of(value: object) -> str:
-    """The tag of a union member, e.g. `moves_issued` for an event."""
-    return _KINDS[type(value)]
-
-
 def encode(value: Any) -> Any:
     """JSON-able form of any domain value; dataclasses become objects, union members carry their `type`."""
     if value is None or isinstance(value, (bool, int, float)):

@@ -13,6 +13,9 @@ from domain.errors import ConfigurationError
 PREFIX = "DELIBERATE_"
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
+NO_VERIFIER = "none"
+"""The verifier setting of a stack that has none."""
+
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

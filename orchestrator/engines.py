@@ -16,7 +16,7 @@ from domain.ids import call_key
 from domain.moves import Failed, FailureKind, Move, Outcome, Sample, Sampled, Score, Scored
 from domain.ports import AnswerEquivalence, Policy, SampleRequest, ScoreRequest, Verifier
 
-NO_VERIFIER = "this stack has no verifier: choose a strategy without one"
+VERIFIER_MISSING = "this stack has no verifier: choose a strategy without one"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Engines:
 
     async def _score(self, move: Score, key: str, problem: str) -> Outcome:
         if self.verifier is None:
-            raise EngineError(NO_VERIFIER, retryable=False)
+            raise EngineError(VERIFIER_MISSING, retryable=False)
         done = await self.verifier.score(ScoreRequest(key, problem, move.solution, move.seed, move.max_tokens))
         if not all(0.0 <= score <= 1.0 for score in done.scores):
             return Failed(move.id, FailureKind.INVALID, "the verifier gave a score outside of 0 to 1", done.cost)

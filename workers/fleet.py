@@ -44,17 +44,11 @@ class Pool:
         self._given_up: set[str] = set()
 
     async def serve(self) -> None:
-        failures = 0
-        while True:
-            try:
-                await self._discover()
-                failures = 0
-            except Exception as error:
-                failures += 1
-                log.warning("can't look up %s engines: %s", self._kind, type(error).__name__)
-                if failures >= HEAD_LOST_AFTER:
-                    raise Unavailable("the Ray head is lost") from error
-            await asyncio.sleep(DISCOVER_S if self._replicas else 0.2)
+        try:
+            await self._discover_for_ever()
+        finally:
+            for _, task in self._replicas.values():
+                task.cancel()
 
     async def ready(self) -> ModelInfo:
         """Wait for the first replica that has loaded; what it serves."""
@@ -74,10 +68,6 @@ class Pool:
         self._change.set()
         for replica, _ in self._replicas.values():
             replica.abort(keys)
-
-    def close(self) -> None:
-        for _, task in self._replicas.values():
-            task.cancel()
 
     async def _least_loaded(self, key: str) -> Replica:
         """The replica for a call. Raises EngineError when none comes up in time, or the call is aborted before that."""
@@ -101,6 +91,19 @@ class Pool:
 
     def _up(self) -> list[Replica]:
         return [replica for replica, _ in self._replicas.values() if replica.up]
+
+    async def _discover_for_ever(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._discover()
+                failures = 0
+            except Exception as error:
+                failures += 1
+                log.warning("can't look up %s engines: %s", self._kind, type(error).__name__)
+                if failures >= HEAD_LOST_AFTER:
+                    raise Unavailable("the Ray head is lost") from error
+            await asyncio.sleep(DISCOVER_S if self._replicas else 0.2)
 
     async def _discover(self) -> None:
         names = await asyncio.to_thread(ray.util.list_named_actors)

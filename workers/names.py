@@ -11,8 +11,6 @@ NAMESPACE = "deliberate"
 POLICY = "policy"
 VERIFIER = "verifier"
 KINDS = (POLICY, VERIFIER)
-NO_VERIFIER = "none"
-"""The verifier setting of a stack that has none."""
 
 
 def prefix(kind: str, model: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import ConfigurationError
-from domain.settings import Settings
+from domain.settings import NO_VERIFIER, Settings
 from inference.answers.equivalence import SymbolicEquivalence
 from messaging.presence import Presence
 from messaging.progress import RedisProgress
@@ -20,7 +20,7 @@ from storage.database import Database
 from storage.leases import PostgresJobStore
 from workers.fleet import FleetPolicy, FleetVerifier, Pool
 from workers.heartbeat import INTERVAL_S, Heartbeat
-from workers.names import NO_VERIFIER, POLICY, VERIFIER
+from workers.names import POLICY, VERIFIER
 from workers.steady import pause, steadily
 
 ANNOUNCE_EVERY_S = 3.0

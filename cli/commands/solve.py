@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from cli.view.search import SearchView
     from domain.events import JobStopped, JobSubmitted
 
-NO_VERIFIER = "none"
 REFRESH_PER_S = 8
 
 
@@ -109,6 +108,8 @@ async def _load_policy(spec: str) -> Any:
 
 
 async def _load_verifier(spec: str) -> Any:
+    from domain.settings import NO_VERIFIER
+
     if spec == NO_VERIFIER:
         return None
     from inference.local import LocalVerifier

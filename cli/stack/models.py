@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from domain.settings import Settings
+from domain.settings import NO_VERIFIER, Settings
 from inference.checks import Head, check_model_folder, check_verifier_folder, is_local
-
-NO_VERIFIER = "none"
 
 
 def check_policy(settings: Settings) -> str:

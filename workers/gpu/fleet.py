@@ -12,10 +12,10 @@ from typing import Any
 
 import ray
 
-from domain.settings import Settings
+from domain.settings import NO_VERIFIER, Settings
 from workers.gpu.actors import Description, EngineActor, EngineSpec
 from workers.gpu.plan import Plan, Replicas, plan_replicas
-from workers.names import KINDS, NAMESPACE, NO_VERIFIER, POLICY, VERIFIER, prefix, replica
+from workers.names import KINDS, NAMESPACE, POLICY, VERIFIER, prefix, replica
 
 log = logging.getLogger(__name__)
 
