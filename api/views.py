@@ -11,7 +11,8 @@ from fastapi import Request
 
 from domain.codec import encode
 from domain.job import FINAL
-from domain.recipe import DEFAULT_STRATEGY, Bounds, StrategySpec, spec_to_json
+from domain.recipe import DEFAULT_STRATEGY, StrategySpec, spec_to_json
+from domain.specs.parameters import Bounds
 from storage.deliveries import DeliveryRecord
 from storage.records import JobRecord
 from storage.traces import StoredEvent

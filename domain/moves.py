@@ -31,6 +31,8 @@ class Sample:
     stop: tuple[str, ...] = ()
     temperature: float = 1.0
     top_p: float = 1.0
+    attempts: tuple[str, ...] = ()
+    """Earlier solutions, oldest first, that the policy is asked to revise; a policy sees the latest few."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ class SampleRequest:
     stop: tuple[str, ...] = ()
     temperature: float = 1.0
     top_p: float = 1.0
+    attempts: tuple[str, ...] = ()
+    """Earlier solutions that the engine shows the policy for a revision, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

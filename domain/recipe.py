@@ -7,55 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeAlias
+from dataclasses import fields
+from typing import Any, TypeAlias
 
 from domain.errors import InvalidRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Inclusive limits of a numeric parameter."""
-
-    low: float
-    high: float
-
-
-def _number(default: Any, low: float, high: float) -> Any:
-    return field(default=default, metadata={"bounds": Bounds(low, high)})
-
-
-def _choice(default: str, *choices: str) -> Any:
-    return field(default=default, metadata={"choices": choices})
-
-
-@dataclass(frozen=True, slots=True)
-class SelfConsistency:
-    """Sample `n` solutions; the class of equivalent answers with the most votes wins (Wang et al., 2203.11171)."""
-
-    name: ClassVar[str] = "self_consistency"
-    n: int = _number(16, 1, 4096)
-    temperature: float = _number(0.8, 0.0, 2.0)
-    top_p: float = _number(1.0, 0.01, 1.0)
-    max_tokens: int = _number(512, 1, 131_072)
-
-
-@dataclass(frozen=True, slots=True)
-class BestOfN:
-    """Sample `n` solutions and score each with the verifier (2408.03314, section 5.2).
-
-    `selection` "weighted" sums the scores of all solutions with the same answer; "best" takes the one best solution.
-    `aggregation` makes one number of a solution's step scores.
-    """
-
-    name: ClassVar[str] = "best_of_n"
-    n: int = _number(16, 1, 4096)
-    selection: str = _choice("weighted", "weighted", "best")
-    aggregation: str = _choice("last", "last", "min", "product", "mean")
-    temperature: float = _number(0.8, 0.0, 2.0)
-    top_p: float = _number(1.0, 0.01, 1.0)
-    max_tokens: int = _number(512, 1, 131_072)
-
+from domain.specs.parallel import BestOfN, SelfConsistency
+from domain.specs.parameters import Bounds
 
 StrategySpec: TypeAlias = SelfConsistency | BestOfN
 

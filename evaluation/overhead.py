@@ -29,8 +29,9 @@ from domain.events import JobSubmitted
 from domain.moves import Sample
 from domain.ports import SampleRequest
 from domain.problem import text_problem
-from domain.recipe import SelfConsistency, spec_to_json
+from domain.recipe import spec_to_json
 from domain.settings import from_environment
+from domain.specs.parallel import SelfConsistency
 from evaluation.report import finish, say
 from evaluation.stack import RunningStack, running_stack
 from search.replay import begin

@@ -6,6 +6,7 @@ shipped models read characters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
@@ -14,22 +15,41 @@ _PLACE = "\ue000problem\ue001"
 """Stands for the problem in a rendered template; private-use characters, so that no template has it."""
 
 
-def plain_prompt(problem: str) -> str:
-    """The prompt of a model without a chat template; it ends with a line break, so that no token spans its end."""
-    return f"Q: {problem.strip()}\nA:\n"
+PROMPT_PHRASES = ("Q: ", "\nTried:\n", "\nA:\n")
+"""The fixed parts of the plain prompt; the shipped tokenizer has a token for each."""
+MAX_ATTEMPTS = 4
+"""A reviser sees at most this many earlier attempts, the latest ones (as in arXiv 2408.03314)."""
+REVISE = "Some of these attempts are wrong. Solve the problem again, and avoid their mistakes."
 
 
-def prompt_ids(tokenizer: Any, problem: str) -> list[int]:
+def plain_prompt(problem: str, attempts: Sequence[str] = ()) -> str:
+    """The prompt of a model without a chat template; it ends with a line break, so that no token spans its end.
+
+    With `attempts`, oldest first, it asks for a revision.
+    """
+    tried = "".join(f"\nTried:\n{attempt.strip()}" for attempt in attempts[-MAX_ATTEMPTS:])
+    return f"Q: {problem.strip()}{tried}\nA:\n"
+
+
+def prompt_ids(tokenizer: Any, problem: str, attempts: Sequence[str] = ()) -> list[int]:
     """Token ids of the prompt, up to where the solution begins (beginning-of-sequence included, where there is one)."""
     if getattr(tokenizer, "chat_template", None):
-        return _chat_ids(tokenizer, problem)
-    return _start(tokenizer) + text_ids(tokenizer, plain_prompt(problem))
+        return _chat_ids(tokenizer, _request(problem, attempts))
+    return _start(tokenizer) + text_ids(tokenizer, plain_prompt(problem, attempts))
 
 
-def sample_ids(tokenizer: Any, problem: str, prefix: str) -> list[int]:
+def sample_ids(tokenizer: Any, problem: str, prefix: str, attempts: Sequence[str] = ()) -> list[int]:
     """Prompt and solution so far. They are tokenised apart: a model never sees a token that spans both."""
-    ids = prompt_ids(tokenizer, problem)
+    ids = prompt_ids(tokenizer, problem, attempts)
     return ids + text_ids(tokenizer, prefix) if prefix else ids
+
+
+def _request(problem: str, attempts: Sequence[str]) -> str:
+    """What the user's turn of a chat says."""
+    if not attempts:
+        return problem
+    shown = [f"Attempt {at}:\n{text.strip()}" for at, text in enumerate(attempts[-MAX_ATTEMPTS:], start=1)]
+    return "\n\n".join([problem.strip(), *shown, REVISE])
 
 
 def text_ids(tokenizer: Any, text: str) -> list[int]:

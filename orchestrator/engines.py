@@ -61,9 +61,8 @@ class Engines:
                 del self._attempts[key]
 
     async def _sample(self, move: Sample, key: str, problem: str, max_tokens: int) -> Outcome:
-        done = await self.policy.sample(
-            SampleRequest(key, problem, move.prefix, move.seed, max_tokens, move.stop, move.temperature, move.top_p)
-        )
+        numbers = (move.seed, max_tokens, move.stop, move.temperature, move.top_p)
+        done = await self.policy.sample(SampleRequest(key, problem, move.prefix, *numbers, move.attempts))
         # A token of probability 0 (by top-p, or by rounding) has no logarithm that JSON could hold.
         logprob = done.logprob if done.logprob is not None and math.isfinite(done.logprob) else None
         return Sampled(move.id, done.text, done.finish, done.answer, logprob, done.cost)

@@ -21,7 +21,8 @@ def prompt_bound(problem: str, text: str) -> int:
 
 
 def sample_bound(move: Sample, problem: str, policy: ModelInfo, max_tokens: int) -> Spend:
-    prompt = min(prompt_bound(problem, move.prefix), policy.context_tokens)
+    read = sum(len(text.encode()) + TEMPLATE_TOKENS for text in move.attempts)
+    prompt = min(prompt_bound(problem, move.prefix) + read, policy.context_tokens)
     flops = 2.0 * policy.parameters * (prompt + max_tokens)
     return Spend(prompt_tokens=prompt, generated_tokens=max_tokens, flops=flops, rollouts=1)
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from domain.moves import Move, Outcome
 from domain.problem import Problem
-from domain.recipe import BestOfN
+from domain.specs.parallel import BestOfN
 from domain.verdict import Verdict
 from search.aggregation import aggregate
 from search.sampling import SamplingState, ask_samples, ask_scores, tell_outcome

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.recipe import BestOfN, SelfConsistency, StrategySpec
+from domain.recipe import StrategySpec
+from domain.specs.parallel import BestOfN, SelfConsistency
 from search.best_of_n import BestOfNStrategy
 from search.self_consistency import SelfConsistencyStrategy
 from search.strategy import Strategy

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from domain.ids import derive_seed
 from domain.moves import Failed, Move, Outcome, Sample, Sampled, Score, Scored
 from domain.problem import Problem
-from domain.recipe import BestOfN, SelfConsistency
+from domain.specs.parallel import BestOfN, SelfConsistency
 from search.strategy import UnknownMove
 from search.tree import Node, NodeStatus, ScoreStatus, put, with_sample, with_scores
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from domain.moves import Move, Outcome
 from domain.problem import Problem
-from domain.recipe import SelfConsistency
+from domain.specs.parallel import SelfConsistency
 from domain.verdict import Verdict
 from search.sampling import SamplingState, ask_samples, tell_outcome
 from search.verdicts import by_majority

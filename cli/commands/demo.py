@@ -89,7 +89,7 @@ def _solve(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from cli.showcase.tables import Solved
-    from domain.recipe import BestOfN, SelfConsistency
+    from domain.specs.parallel import BestOfN, SelfConsistency
 
     wanted = [(name, example) for example in examples for name in (BestOfN.name, SelfConsistency.name)]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

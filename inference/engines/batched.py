@@ -64,7 +64,7 @@ class BatchedEngine(ABC):
     def add(self, request: SampleRequest) -> None:
         if request.key in self._rows:
             raise EngineError("a call with this key is already running", retryable=False)
-        prompt = tuple(sample_ids(self._tokenizer, request.problem, request.prefix))
+        prompt = tuple(sample_ids(self._tokenizer, request.problem, request.prefix, request.attempts))
         room = self.info.context_tokens - len(prompt)
         if room < 1:
             raise EngineError(

@@ -110,7 +110,7 @@ class ScriptedEngine:
         return self._clock.due_s
 
     def add(self, request: SampleRequest) -> None:
-        if _tokens_of(request.problem + request.prefix) >= self.info.context_tokens:
+        if _tokens_of(_read(request)) >= self.info.context_tokens:
             raise EngineError(f"the prompt is longer than the context of {self.info.context_tokens}", retryable=False)
         self._clock.add(request)
 
@@ -154,9 +154,13 @@ class ScriptedEngine:
         )
 
     def _cost(self, request: SampleRequest, tokens: int) -> Spend:
-        prompt = _tokens_of(request.problem + request.prefix)
+        prompt = _tokens_of(_read(request))
         flops = 2.0 * self.info.parameters * (prompt + tokens)
         return Spend(prompt_tokens=prompt, generated_tokens=tokens, flops=flops, rollouts=1)
+
+
+def _read(request: SampleRequest) -> str:
+    return "".join([request.problem, *request.attempts, request.prefix])
 
 
 def _tokens_of(text: str) -> int:

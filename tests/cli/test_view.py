@@ -13,7 +13,7 @@ from domain.events import IssuedMove, JobClaimed, JobReleased, JobStopped, JobSu
 from domain.job import JobStatus
 from domain.moves import Answer, Failed, FailureKind, FinishReason, Outcome, Sampled, Scored
 from domain.problem import text_problem
-from domain.recipe import BestOfN
+from domain.specs.parallel import BestOfN
 from domain.verdict import StopReason, Verdict
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from domain.budget import Budget, parse_budget
 from domain.errors import InvalidRequest
 from domain.problem import MAX_PROBLEM_CHARS, parse_problem
-from domain.recipe import SPECS, BestOfN, SelfConsistency, parse_strategy, spec_to_json
+from domain.recipe import SPECS, parse_strategy, spec_to_json
+from domain.specs.parallel import BestOfN, SelfConsistency
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from domain.ids import JobId
 from domain.moves import Sample
 from domain.ports import Claim, Completion, SampleRequest
 from domain.problem import text_problem
-from domain.recipe import SelfConsistency
+from domain.specs.parallel import SelfConsistency
 from domain.verdict import StopReason
 from inference.engines.script import parse_script
 from inference.engines.scripted import ScriptedEngine

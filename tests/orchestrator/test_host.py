@@ -14,7 +14,7 @@ from domain.job import JobStatus
 from domain.moves import Failed, FailureKind
 from domain.ports import Claim, JobWrite, Renewal
 from domain.problem import text_problem
-from domain.recipe import BestOfN, SelfConsistency
+from domain.specs.parallel import BestOfN, SelfConsistency
 from orchestrator.engines import Engines
 from orchestrator.host import Host
 from tests.support.engines import FakePolicy, FakeStore, FakeVerifier, Quiet, call_key

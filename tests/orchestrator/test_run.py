@@ -14,7 +14,8 @@ from domain.job import JobStatus
 from domain.moves import Failed, FailureKind
 from domain.ports import Claim, ScoreRequest, StepScores
 from domain.problem import text_problem
-from domain.recipe import BestOfN, SelfConsistency, StrategySpec
+from domain.recipe import StrategySpec
+from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.verdict import StopReason
 from orchestrator.engines import Engines
 from orchestrator.local import ListRecorder, solve

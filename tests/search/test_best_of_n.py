@@ -6,7 +6,7 @@ from domain.budget import Budget, Spend
 from domain.events import JobSubmitted
 from domain.moves import Answer, Failed, FailureKind, FinishReason, Sample, Sampled, Scored
 from domain.problem import text_problem
-from domain.recipe import BestOfN, SelfConsistency
+from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.verdict import Verdict
 from search.replay import Search, begin
 

@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from domain.recipe import SPECS, BestOfN, SelfConsistency
+from domain.recipe import SPECS
+from domain.specs.parallel import BestOfN, SelfConsistency
 from search.aggregation import AGGREGATIONS
 from search.registry import STRATEGIES
 from tests.search.laws import StrategyLaws

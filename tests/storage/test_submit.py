@@ -13,7 +13,7 @@ from domain.events import JobSubmitted
 from domain.ids import TenantId
 from domain.job import JobStatus
 from domain.problem import text_problem
-from domain.recipe import SelfConsistency
+from domain.specs.parallel import SelfConsistency
 from storage.database import Database
 from storage.failures import StatementRefused
 from storage.idempotency import purge_keys

@@ -13,7 +13,7 @@ from domain.job import JobError
 from domain.moves import Answer, FinishReason, Sampled
 from domain.ports import CallRecord, Finish, JobWrite, NewJob
 from domain.problem import text_problem
-from domain.recipe import BestOfN
+from domain.specs.parallel import BestOfN
 from domain.verdict import Candidate, StopReason, Verdict, status_after
 from storage.database import Database
 from storage.fresh_ids import fresh_id

@@ -1,0 +1,22 @@
+"""How a spec declares a parameter: its default, and its limits or choices, from which all complaints are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Inclusive limits of a numeric parameter."""
+
+    low: float
+    high: float
+
+
+def number(default: Any, low: float, high: float) -> Any:
+    return field(default=default, metadata={"bounds": Bounds(low, high)})
+
+
+def choice(default: str, *choices: str) -> Any:
+    return field(default=default, metadata={"choices": choices})
