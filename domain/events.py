@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from domain.budget import Budget, Spend
+from domain.calibration import Calibration
 from domain.job import JobStatus
 from domain.moves import Outcome
 from domain.problem import Problem
@@ -30,12 +31,15 @@ class JobSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class JobClaimed:
-    """A worker took the lease. More than one of these means that the search was resumed."""
+    """A worker took the lease. More than one of these means that the search was resumed; the first one's calibration
+    holds for the whole search."""
 
     worker: str
     fence: int
     policy: str
     verifier: str | None
+    calibration: Calibration | None = None
+    """What was fitted for these models, as it was when the search began."""
 
 
 @dataclass(frozen=True, slots=True)

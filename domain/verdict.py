@@ -19,6 +19,40 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for and against a returned answer; a fitted confidence is read from it and nothing else."""
+
+    sampled: int
+    """Solutions that came back, also those without an answer."""
+    answered: int
+    votes: int
+    """Solutions with the returned answer."""
+    rival_votes: int
+    """Of the most frequent other answer."""
+    classes: int
+    """Different answers."""
+    scored: int = 0
+    """Answered solutions that the verifier has scored; 0: the numbers below mean nothing."""
+    weight: float = 0.0
+    """Sum of the scores of the returned answer."""
+    rival_weight: float = 0.0
+    """The largest sum of another answer."""
+    total_weight: float = 0.0
+    best: float = 0.0
+    """The highest score of a solution with the returned answer."""
+    rival_best: float = 0.0
+
+
+class ConfidenceKind(StrEnum):
+    """What a confidence is."""
+
+    AGREEMENT = "agreement"
+    """The leader's share of the vote, shrunk while data is thin: uncalibrated, since nothing was fitted for this."""
+    CALIBRATED = "calibrated"
+    """A probability, fitted on graded solutions of the same models by the same kind of search."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The best answer so far. Legal at any time: before the first solution the answer is None and confidence 0."""
 
@@ -30,6 +64,8 @@ class Verdict:
     """One sentence for a person: how the answer was chosen."""
     candidates: tuple[Candidate, ...] = ()
     """The leading answers, best first (at most eight)."""
+    confidence_kind: ConfidenceKind = ConfidenceKind.AGREEMENT
+    evidence: Evidence | None = None
 
 
 class StopReason(StrEnum):

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from domain.calibration import Calibration
 from domain.errors import EngineError
 from domain.ids import call_key
 from domain.moves import Failed, FailureKind, Move, Outcome, Sample, Sampled, Score, Scored
@@ -24,6 +25,8 @@ class Engines:
     policy: Policy
     verifier: Verifier | None
     equivalence: AnswerEquivalence | None = None
+    calibration: Calibration | None = None
+    """What was fitted for exactly these models; None: confidence is agreement."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count, repr=False)
     _attempts: dict[str, str] = field(default_factory=dict, repr=False)
     """The attempt that is under way for a call key."""

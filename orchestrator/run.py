@@ -85,7 +85,9 @@ class Run:
 
     async def run(self) -> None:
         """Search until there is a reason to stop, then store the end. Engine failures never raise here."""
-        self._record(self._claimed())
+        claimed = self._claimed()
+        self._search = self._search.claimed(claimed.calibration)
+        self._record(claimed)
         timer = self._start_clock()
         try:
             reason = await self._until_stopped()
@@ -130,7 +132,11 @@ class Run:
     def _claimed(self) -> JobClaimed:
         verifier = self._engines.verifier
         verifier_id = None if verifier is None else verifier.info.id
-        return JobClaimed(self._worker, self._claim.fence, self._engines.policy.info.id, verifier_id)
+        # A calibration that came in the middle would change what was decided before: it holds from the start or not.
+        calibration = self._engines.calibration if len(self._claim.events) == 1 else None
+        return JobClaimed(
+            self._worker, self._claim.fence, self._engines.policy.info.id, verifier_id, calibration
+        )
 
     def _start_clock(self) -> asyncio.TimerHandle | None:
         seconds = self._submitted.budget.seconds

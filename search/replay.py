@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from domain.calibration import Calibration
 from domain.errors import TraceMismatch
-from domain.events import Event, IssuedMove, JobSubmitted, MoveSettled, MovesIssued
+from domain.events import Event, IssuedMove, JobClaimed, JobSubmitted, MoveSettled, MovesIssued
 from domain.moves import Move, Outcome, Sample
 from domain.verdict import Verdict
+from search.confidence import calibrated, family_of
+from search.guidance import Guidance, guided
 from search.registry import strategy_for
 from search.strategy import Strategy
 
@@ -24,6 +27,9 @@ class Search:
 
     strategy: Strategy[Any, Any]
     state: Any
+    submitted: JobSubmitted
+    calibration: Calibration | None = None
+    """What was fitted for the models that this search runs on; the first claim brings it."""
 
     @property
     def in_flight(self) -> tuple[Move, ...]:
@@ -38,13 +44,28 @@ class Search:
         return replace(self, state=self.strategy.tell(self.state, outcome))
 
     def verdict(self) -> Verdict:
-        return self.strategy.verdict(self.state)
+        """The strategy's verdict, with a fitted confidence where there is one for this kind of search."""
+        verdict = self.strategy.verdict(self.state)
+        if self.calibration is None or verdict.evidence is None:
+            return verdict
+        spec = self.submitted.strategy
+        family = family_of(spec.name, verdict.evidence, getattr(spec, "selection", None))
+        return calibrated(verdict, family, self.calibration)
+
+    def claimed(self, calibration: Calibration | None) -> Search:
+        """The search after a worker took it; a later claim's calibration changes nothing."""
+        if calibration is None or self.calibration is not None:
+            return self
+        guidance = Guidance(self.submitted.budget, self.submitted.confidence, calibration)
+        state = guided(self.strategy, self.state, guidance)
+        return replace(self, state=state, calibration=calibration)
 
 
 def begin(submitted: JobSubmitted) -> Search:
     """The search of a job that nothing has happened to yet."""
     strategy = strategy_for(submitted.strategy)
-    return Search(strategy, strategy.start(submitted.problem, submitted.strategy, submitted.seed))
+    state = strategy.start(submitted.problem, submitted.strategy, submitted.seed)
+    return Search(strategy, guided(strategy, state, Guidance(submitted.budget, submitted.confidence)), submitted)
 
 
 def fold(events: Iterable[Event]) -> Search:
@@ -67,6 +88,8 @@ def step(search: Search, event: Event) -> Search:
             raise TraceMismatch("the strategy no longer asks what this trace says it asked: was its code changed?")
     elif isinstance(event, MoveSettled):
         search = search.tell(event.outcome)
+    elif isinstance(event, JobClaimed):
+        search = search.claimed(event.calibration)
     return search
 
 

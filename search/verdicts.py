@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from domain.verdict import Verdict
 from search.confidence import agreement_confidence
+from search.features import evidence_for
 from search.tree import Node
 from search.voting import AnswerClass, Ballot, candidates, tally
 
@@ -27,4 +28,5 @@ def elected(classes: Sequence[AnswerClass], winner: AnswerClass, sampled: int, w
     share = winner.weight / total if total > 0 else len(winner.ballots) / answered
     reason = f"{winner.text} has the {why}: {len(winner.ballots)} of {answered} answers, {share:.0%} of the weight."
     confidence = agreement_confidence(share, answered, sampled)
-    return Verdict(winner.text, confidence, winner.best.node.text, reason, candidates(classes))
+    evidence = evidence_for(classes, winner, sampled)
+    return Verdict(winner.text, confidence, winner.best.node.text, reason, candidates(classes), evidence=evidence)

@@ -14,6 +14,7 @@ from domain.settings import NO_VERIFIER, Settings
 from inference.answers.equivalence import SymbolicEquivalence
 from messaging.presence import Presence
 from messaging.progress import RedisProgress
+from orchestrator.calibration import calibration_for
 from orchestrator.engines import Engines
 from orchestrator.host import Host
 from storage.database import Database
@@ -97,7 +98,9 @@ class Searching:
         """Waits until both kinds have come up: jobs stay queued until then."""
         policy = FleetPolicy(policies, await policies.ready())
         verifier = None if verifiers is None else FleetVerifier(verifiers, await verifiers.ready())
-        return Engines(policy, verifier, equivalence)
+        verifier_id = None if verifier is None else verifier.info.id
+        calibration = calibration_for(self._settings.policy, policy.info.id, verifier_id)
+        return Engines(policy, verifier, equivalence, calibration)
 
     async def _serve(self, engines: Engines, parts: Parts, stop: asyncio.Event) -> None:
         settings = self._settings

@@ -57,6 +57,7 @@ async def _solve(submitted: JobSubmitted, policy: str, verifier: str, as_json: b
     from rich.console import Console
 
     from inference.answers.equivalence import SymbolicEquivalence
+    from orchestrator.calibration import calibration_for
     from orchestrator.engines import Engines
 
     console = Console(stderr=as_json)
@@ -64,7 +65,8 @@ async def _solve(submitted: JobSubmitted, policy: str, verifier: str, as_json: b
         writer, reader = await asyncio.gather(_load_policy(policy), _load_verifier(verifier))
     equivalence, began = SymbolicEquivalence(), time.monotonic()
     try:
-        stopped = await _search(submitted, Engines(writer, reader, equivalence), console)
+        calibration = calibration_for(policy, writer.info.id, None if reader is None else reader.info.id)
+        stopped = await _search(submitted, Engines(writer, reader, equivalence, calibration), console)
     finally:
         await equivalence.close()
         writer.close()

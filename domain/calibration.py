@@ -1,0 +1,126 @@
+"""What a fit on graded traces has frozen: how sure evidence makes, how hard a probe looks, what an action is worth.
+
+Law: a calibration belongs to the models it was fitted for, and says nothing about others. It is plain numbers, small
+enough to stand in a job's trace, so that a trace replays to the same verdict whatever is fitted later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.recipe import StrategySpec
+
+VERSION = 1
+"""Raised whenever a file that was written before can't be read as what it meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """P = σ(bias + Σ weight × (feature − mean) / spread)."""
+
+    features: tuple[str, ...]
+    """Names from `search.features`."""
+    means: tuple[float, ...]
+    spreads: tuple[float, ...]
+    weights: tuple[float, ...]
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceModel:
+    """P(the returned answer is right) of one family of searches."""
+
+    family: str
+    """`votes` and `scored` (independent samples), `best`, or the name of the one strategy it was fitted on."""
+    logistic: Logistic
+    raw: tuple[float, ...]
+    """Knots of a rising curve over the logistic's output, in (0, 1) …"""
+    sure: tuple[float, ...]
+    """… and the confidence at each: lower where few problems were seen."""
+    problems: int
+    most_samples: int
+    """The longest search it was fitted on; beyond it, more samples don't make it surer by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difficulty:
+    """From a probe's evidence to a bin, 0 the easiest, by the pass rate that it predicts."""
+
+    samples: int
+    scored: bool
+    """Whether the probe's solutions are scored, too."""
+    logistic: Logistic
+    edges: tuple[float, ...]
+    """Falling predicted pass rates that part the bins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The best strategy of one difficulty bin at one budget, found by 2-fold cross-validation."""
+
+    bin: int
+    samples: float
+    """The budget, in costs of one plain sample."""
+    strategy: StrategySpec
+    accuracy: float
+    """Held-out."""
+    cost: float
+    """Mean, in costs of one plain sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionValue:
+    """What one action brought, in a state of `samples` solutions, by confidence."""
+
+    action: str
+    """`sample` (with scores where the state has them), `score`, or `search` (by `strategy`)."""
+    samples: int
+    """Solutions before it."""
+    scored: bool
+    """Whether the solutions before it were scored."""
+    to_samples: int
+    """Solutions after it."""
+    gains: tuple[float, ...]
+    """Mean change of P(right), one for each band of `Actions.bands`."""
+    costs: tuple[float, ...]
+    """Mean costs, in costs of one plain sample, likewise."""
+    strategy: StrategySpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """The adaptive controller's table."""
+
+    bands: tuple[float, ...]
+    """Rising upper ends of the bands of confidence; the last is 1."""
+    values: tuple[ActionValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """All that is fitted, for one policy and one verifier."""
+
+    policy: str
+    """Checksums as in the models' ids (the part behind the `@`); empty: not bound to a model."""
+    verifier: str
+    score_cost: float
+    """Verifying one solution, in costs of sampling one."""
+    confidence: tuple[ConfidenceModel, ...] = ()
+    difficulty: Difficulty | None = None
+    choices: tuple[Choice, ...] = ()
+    actions: Actions | None = None
+    problems: int = 0
+    version: int = VERSION
+
+    def model(self, family: str) -> ConfidenceModel | None:
+        return next((one for one in self.confidence if one.family == family), None)
+
+
+def checksum(model_id: str | None) -> str:
+    """The part of a model's id that names its content, without the path it was loaded from."""
+    return "" if model_id is None else model_id.rpartition("@")[2]
+
+
+def belongs(calibration: Calibration, policy: str, verifier: str | None) -> bool:
+    """Whether it was fitted for these models. What was fitted without a verifier serves a stack that has none."""
+    return calibration.policy == checksum(policy) and calibration.verifier == checksum(verifier)
