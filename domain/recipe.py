@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any, TypeAlias
 
 from domain.errors import InvalidRequest
+from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.parameters import Bounds
+from domain.specs.sequential import Revisions
 
-StrategySpec: TypeAlias = SelfConsistency | BestOfN
+StrategySpec: TypeAlias = SelfConsistency | BestOfN | AdaptiveVoting | Revisions
 
-SPECS: dict[str, type[StrategySpec]] = {spec.name: spec for spec in (SelfConsistency, BestOfN)}
+SPECS: dict[str, type[StrategySpec]] = {spec.name: spec for spec in (SelfConsistency, BestOfN, AdaptiveVoting, Revisions)}
 DEFAULT_STRATEGY = BestOfN.name
 
 
@@ -49,18 +51,22 @@ def _checked(spec: type[StrategySpec], parameters: Mapping[str, Any]) -> dict[st
             raise InvalidRequest(
                 f"strategy {spec.name!r} has no parameter {name!r}: use {', '.join(known)}", param=f"strategy.{name}"
             )
-        item = known[name]
-        checked[name] = (
-            _chosen(name, value, item.metadata["choices"])
-            if "choices" in item.metadata
-            else _bounded(name, value, item.metadata["bounds"], whole=isinstance(item.default, int))
-        )
+        checked[name] = _value(name, value, known[name])
     return checked
 
 
-def _chosen(name: str, value: object, choices: tuple[str, ...]) -> str:
+def _value(name: str, value: object, item: Field[Any]) -> float | int | str:
+    if "choices" in item.metadata:
+        return _chosen(name, value, item.metadata["choices"])
+    if isinstance(value, str) and "words" in item.metadata:
+        return _chosen(name, value, item.metadata["words"], "a number, or ")
+    return _bounded(name, value, item.metadata["bounds"], whole=isinstance(item.default, int))
+
+
+def _chosen(name: str, value: object, choices: tuple[str, ...], beside: str = "") -> str:
     if value not in choices:
-        raise InvalidRequest(f"strategy.{name} must be one of {', '.join(choices)}", param=f"strategy.{name}")
+        wanted = f"{beside}one of {', '.join(choices)}"
+        raise InvalidRequest(f"strategy.{name} must be {wanted}", param=f"strategy.{name}")
     return str(value)
 
 

@@ -8,11 +8,12 @@ from typing import Generic, TypeVar
 from domain.ids import derive_seed
 from domain.moves import Failed, Move, Outcome, Sample, Sampled, Score, Scored
 from domain.problem import Problem
+from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from search.strategy import UnknownMove
 from search.tree import Node, NodeStatus, ScoreStatus, put, with_sample, with_scores
 
-Spec = TypeVar("Spec", SelfConsistency, BestOfN)
+Spec = TypeVar("Spec", SelfConsistency, BestOfN, AdaptiveVoting)
 
 
 @dataclass(frozen=True, slots=True)

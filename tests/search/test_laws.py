@@ -3,9 +3,12 @@
 from hypothesis import strategies as st
 
 from domain.recipe import SPECS
+from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
+from domain.specs.sequential import Revisions
 from search.aggregation import AGGREGATIONS
 from search.registry import STRATEGIES
+from search.stop_rules import RULES
 from tests.search.laws import StrategyLaws
 
 
@@ -13,11 +16,34 @@ class TestSelfConsistency(StrategyLaws):
     specs = st.builds(SelfConsistency, n=st.integers(1, 20))
 
 
+class TestAdaptiveVoting(StrategyLaws):
+    specs = st.builds(
+        AdaptiveVoting,
+        n=st.integers(1, 20),
+        rule=st.sampled_from(sorted(RULES)),
+        threshold=st.sampled_from([0.5, 0.9, 0.95, 1.0]),
+        margin=st.integers(1, 6),
+        window=st.integers(2, 6),
+        round=st.integers(1, 5),
+    )
+
+
 class TestBestOfN(StrategyLaws):
     specs = st.builds(
         BestOfN,
         n=st.integers(1, 20),
         selection=st.sampled_from(["weighted", "best"]),
+        aggregation=st.sampled_from(sorted(AGGREGATIONS)),
+    )
+
+
+class TestRevisions(StrategyLaws):
+    specs = st.builds(
+        Revisions,
+        n=st.integers(1, 20),
+        ratio=st.sampled_from([1 / 16, 0.5, 1.0, 4.0, 20.0]),
+        attempts=st.integers(1, 4),
+        selection=st.sampled_from(["weighted", "hierarchical", "best", "majority"]),
         aggregation=st.sampled_from(sorted(AGGREGATIONS)),
     )
 
