@@ -1,0 +1,103 @@
+"""Sequential revisions in parallel chains (2408.03314, section 6), at any ratio of the two.
+
+Node `i` is turn (i − 1) // chains of chain (i − 1) mod chains, so that nodes and seeds depend on the spec alone and not
+on which chain happened to be faster. About 38 % of right answers are turned wrong by one more revision: the verdict is
+over whole chains and across them, and never takes the last one for being the last.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from domain.moves import ROOT, Move, Outcome, Sample
+from domain.problem import Problem
+from domain.specs.sequential import Revisions
+from domain.verdict import Verdict
+from search.choosing import UNSCORED, by_verifier, by_votes, own_text, scored_ballots, standing
+from search.growth import Growth, asked, attempts_to, came_back, recorded, sample_of, score_of
+from search.tree import Node, ScoreStatus
+from search.voting import Ballot, tally
+
+WITHIN_AND_ACROSS = "largest sum of verifier scores over the best solution of each chain"
+
+
+@dataclass(frozen=True, slots=True)
+class State(Growth[Revisions]):
+    """All `n` nodes are there from the start."""
+
+    ready: tuple[int, ...] = ()
+    """Nodes whose turn it is, ascending."""
+    unscored: tuple[int, ...] = ()
+    """Finished solutions that no score was asked for yet, ascending."""
+
+
+def chains_of(spec: Revisions) -> int:
+    """The number of chains whose length over their number is nearest to the ratio: √(n / ratio), from 1 to n."""
+    return max(1, min(spec.n, round(math.sqrt(spec.n / spec.ratio))))
+
+
+class RevisionsStrategy:
+    """Scores each solution as soon as it is there; a chain does not wait for scores."""
+
+    def start(self, problem: Problem, spec: Revisions, seed: int) -> State:
+        chains = chains_of(spec)
+        nodes = tuple(Node(node, max(node - chains, ROOT)) for node in range(1, spec.n + 1))
+        return State(problem, spec, seed, nodes, ready=tuple(range(1, chains + 1)))
+
+    def ask(self, state: State, limit: int) -> tuple[State, tuple[Move, ...]]:
+        taken, room = _digested(state), max(limit, 0)
+        scored, unscored = taken.unscored[:room], taken.unscored[room:]
+        room -= len(scored)
+        turn, ready = taken.ready[:room], taken.ready[room:]
+        if not scored and not turn:
+            return state, ()
+        scores = [score_of(taken, node, taken.nodes[node - 1].text) for node in scored]
+        samples = [_sample(taken, node) for node in turn]
+        return asked(replace(taken, unscored=unscored, ready=ready), samples, scores)
+
+    def tell(self, state: State, outcome: Outcome) -> State:
+        return recorded(state, outcome, whole=True)
+
+    def verdict(self, state: State) -> Verdict:
+        spec, sampled = state.spec, came_back(state.nodes)
+        if spec.selection == "majority":
+            return by_votes(state.finished, sampled)
+        if spec.selection == "hierarchical":
+            return _hierarchical(state, sampled)
+        return by_verifier(state.finished, sampled, spec.selection, spec.aggregation)
+
+
+def _digested(state: State) -> State:
+    """What came back makes the next turn of its chain ready, and is to be scored. A failed turn uses up its place."""
+    if not state.news:
+        return state
+    chains, wants_scores = chains_of(state.spec), state.spec.selection != "majority"
+    turned = [state.nodes[node - 1] for node in state.news if state.nodes[node - 1].scoring is ScoreStatus.NONE]
+    ready = (node.id + chains for node in turned if node.id + chains <= state.spec.n)
+    unscored = (node.id for node in turned if node.finished and wants_scores)
+    return replace(
+        state,
+        news=(),
+        ready=tuple(sorted((*state.ready, *ready))),
+        unscored=tuple(sorted((*state.unscored, *unscored))),
+    )
+
+
+def _sample(state: State, node: int) -> Sample:
+    parent = state.nodes[node - 1].parent
+    return sample_of(state, node, parent=parent, attempts=attempts_to(state.nodes, parent, state.spec.attempts))
+
+
+def _hierarchical(state: State, sampled: int) -> Verdict:
+    """First the best solution of the best-weighted answer within each chain, then the best-weighted across chains."""
+    chains, finished = chains_of(state.spec), state.finished
+    champions: list[Ballot] = []
+    for chain in range(chains):
+        ballots = scored_ballots([node for node in finished if (node.id - 1) % chains == chain], state.spec.aggregation)
+        if ballots:
+            champions.append(tally(ballots, finished)[0].best)
+    if not champions:
+        return by_votes(finished, sampled, UNSCORED)
+    classes = tally(champions, finished)
+    return standing(classes, classes[0], sampled, WITHIN_AND_ACROSS, own_text)
