@@ -30,7 +30,9 @@ def read_calibration(path: Path) -> Calibration:
         remedy = "fit it again with `deliberate calibrate`, or remove it"
         raise ConfigurationError(f"{path} is no calibration ({type(error).__name__}): {remedy}") from None
     if version != VERSION:
-        raise ConfigurationError(f"{path} has version {version}, not {VERSION}: fit it again with `deliberate calibrate`")
+        raise ConfigurationError(
+            f"{path} has version {version}, not {VERSION}: fit it again with `deliberate calibrate`"
+        )
     return found
 
 

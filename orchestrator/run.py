@@ -134,9 +134,7 @@ class Run:
         verifier_id = None if verifier is None else verifier.info.id
         # A calibration that came in the middle would change what was decided before: it holds from the start or not.
         calibration = self._engines.calibration if len(self._claim.events) == 1 else None
-        return JobClaimed(
-            self._worker, self._claim.fence, self._engines.policy.info.id, verifier_id, calibration
-        )
+        return JobClaimed(self._worker, self._claim.fence, self._engines.policy.info.id, verifier_id, calibration)
 
     def _start_clock(self) -> asyncio.TimerHandle | None:
         seconds = self._submitted.budget.seconds

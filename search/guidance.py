@@ -12,7 +12,7 @@ from search.strategy import Strategy
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    budget: Budget = Budget()
+    budget: Budget
     target: float | None = None
     """The confidence asked for."""
     calibration: Calibration | None = None

@@ -1,0 +1,74 @@
+"""What a fitted confidence is worth on problems that it was not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from domain.calibration import ConfidenceModel
+from evaluation.calibration_fit.trajectories import State
+from search.confidence import fitted_confidence
+
+TARGETS = (0.5, 0.7, 0.8, 0.9, 0.95)
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bar of a reliability diagram."""
+
+    count: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The searches that stopped because they had reached a target."""
+
+    target: float
+    share: float
+    """Of all searches."""
+    accuracy: float
+    """Of those that stopped; NaN when none did."""
+    samples: float
+    """Mean, over all searches: those that did not stop used all."""
+
+
+def reliability(pairs: Iterable[tuple[float, bool]]) -> list[Bin]:
+    """Ten bars of equal width; empty ones are left out."""
+    groups: dict[int, list[tuple[float, bool]]] = {}
+    for confidence, right in pairs:
+        groups.setdefault(min(int(confidence * BINS), BINS - 1), []).append((confidence, right))
+    return [
+        Bin(len(group), sum(c for c, _ in group) / len(group), sum(r for _, r in group) / len(group))
+        for _, group in sorted(groups.items())
+    ]
+
+
+def expected_calibration_error(bins: Sequence[Bin]) -> float:
+    """ECE: the mean gap between confidence and accuracy, weighted by the bars' counts."""
+    total = sum(one.count for one in bins)
+    return sum(one.count * abs(one.confidence - one.accuracy) for one in bins) / total
+
+
+def stop_at(model: ConfidenceModel, searches: Sequence[Sequence[State]], target: float) -> Stopped:
+    """Each search stops at its first state that is at least as sure as the target."""
+    rights: list[bool] = []
+    samples = 0
+    for states in searches:
+        at = next((one for one in states if confidence_of(model, one) >= target), None)
+        if at is not None:
+            rights.append(at.right)
+        samples += (at or states[-1]).evidence.sampled
+    accuracy = sum(rights) / len(rights) if rights else float("nan")
+    return Stopped(target, len(rights) / len(searches), accuracy, samples / len(searches))
+
+
+def confidence_of(model: ConfidenceModel, state: State) -> float:
+    return fitted_confidence(model, state.evidence) if state.evidence.answered else 0.0
+
+
+def worst_shortfall(stops: Iterable[Stopped]) -> float:
+    """Largest amount, in points, by which the accuracy of those that stopped lies below the target (0: never)."""
+    return max((100 * (one.target - one.accuracy) for one in stops if one.share > 0), default=0.0)

@@ -1,0 +1,103 @@
+"""Graded traces: problems with sampled solutions that are known to be right or wrong, one JSON object on each line.
+
+    {"problem_id", "level", "subject", "samples": [{"text", "answer", "completion_tokens", "finish", "correct",
+     "prm_step_scores": […]}]}
+
+Law: what a line does not say is not invented. A solution without scores stays unscored, a truncated one unanswered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.errors import ConfigurationError, InvalidRequest
+
+LEAST_PROBLEMS = 30
+"""A probability fitted on fewer problems would say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradedSample:
+    answer: str | None
+    """What answers are compared by: the normal form; None for an unfinished solution or one without an answer."""
+    right: bool
+    score: float | None
+    """Of the last step."""
+    tokens: int
+    text: str
+    """Equal texts have equal scores and are verified once."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradedProblem:
+    id: str
+    subject: str
+    level: int | None
+    samples: tuple[GradedSample, ...]
+
+    @property
+    def scored(self) -> bool:
+        """Whether every answered solution has a score."""
+        answered = [one for one in self.samples if one.answer is not None]
+        return bool(answered) and all(one.score is not None for one in answered)
+
+    @property
+    def pass_rate(self) -> float:
+        return sum(one.right for one in self.samples) / len(self.samples)
+
+
+def read_traces(paths: Iterable[Path]) -> list[GradedProblem]:
+    """All graded problems. Raises ConfigurationError naming file and line, or InvalidRequest for too few."""
+    found = [problem for path in paths for problem in _read(path)]
+    if len(found) < LEAST_PROBLEMS:
+        raise InvalidRequest(f"{len(found)} graded problems are too few to fit on: give at least {LEAST_PROBLEMS}")
+    return found
+
+
+def _read(path: Path) -> Iterable[GradedProblem]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path} can't be read ({type(error).__name__}): give a file of graded traces"
+        ) from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield parse_problem(json.loads(line), f"{path.name}:{number}")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            what = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else type(error).__name__
+            raise ConfigurationError(f"{path}, line {number} is no graded trace ({what})") from None
+
+
+def parse_problem(line: Mapping[str, Any], name: str) -> GradedProblem:
+    """Raises KeyError, TypeError or ValueError for what is no graded trace."""
+    samples = tuple(map(_sample, line["samples"]))
+    if not samples:
+        raise ValueError("no samples")
+    level = line.get("level")
+    identity = str(line.get("problem_id", line.get("id", name)))
+    return GradedProblem(identity, str(line.get("subject", "all")), level if isinstance(level, int) else None, samples)
+
+
+def _sample(data: Mapping[str, Any]) -> GradedSample:
+    answer = data["answer"] if data.get("finish", "end") == "end" else None
+    scores = data.get("prm_step_scores") or ()
+    return GradedSample(
+        answer=None if answer is None else _key(str(answer)),
+        right=bool(data["correct"]) and answer is not None,
+        score=float(scores[-1]) if scores else None,
+        tokens=int(data.get("completion_tokens") or 0),
+        text=str(data.get("text", "")),
+    )
+
+
+def _key(answer: str) -> str:
+    from inference.answers.normal import normal_form
+
+    return normal_form(answer)

@@ -1,0 +1,122 @@
+"""Searches as they would have run on recorded solutions: the evidence after each sample, and whether it was right.
+
+Law: the evidence equals what `search.verdicts` would make of the same samples (a test compares them).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from domain.ids import derive_seed
+from domain.verdict import Evidence
+from evaluation.calibration_fit.traces import GradedProblem, GradedSample
+
+SIZES_UP_TO = 16
+"""Every size up to this is looked at; beyond it only each quarter of a doubling."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A search after some samples."""
+
+    problem: int
+    """Index of its problem: what is fitted is checked on problems, not on states."""
+    evidence: Evidence
+    right: bool
+    """Whether the answer that it would return now is right."""
+    cost: float
+    """Solutions sampled, and verified at `score_cost` each (equal texts once), in costs of one plain sample."""
+
+
+@dataclass
+class _Class:
+    votes: int = 0
+    weight: float = 0.0
+    best: float = 0.0
+    right: bool = False
+    first: int = 0
+
+
+class Counting:
+    """The counts of one growing search over recorded samples."""
+
+    def __init__(self, rule: str, score_cost: float) -> None:
+        self._rule, self._score_cost = rule, score_cost
+        self._classes: dict[str, _Class] = {}
+        self._sampled = self._answered = 0
+        self._read: set[str] = set()
+        self._cost = 0.0
+
+    def add(self, sample: GradedSample) -> None:
+        self._sampled += 1
+        self._cost += 1.0
+        if sample.answer is None:
+            return
+        self._answered += 1
+        one = self._classes.setdefault(sample.answer, _Class(first=self._answered))
+        one.votes += 1
+        one.right = one.right or sample.right
+        if self._rule != "votes":
+            assert sample.score is not None
+            one.weight += sample.score
+            one.best = max(one.best, sample.score)
+            self._pay(sample.text or f"#{self._sampled}")
+
+    def _pay(self, text: str) -> None:
+        if text not in self._read:
+            self._read.add(text)
+            self._cost += self._score_cost
+
+    def state(self, problem: int) -> State:
+        if not self._classes:
+            return State(problem, Evidence(self._sampled, 0, 0, 0, 0), False, self._cost)
+        winner = max(self._classes.values(), key=self._order)
+        others = [one for one in self._classes.values() if one is not winner]
+        scored = 0 if self._rule == "votes" else self._answered
+        evidence = Evidence(
+            sampled=self._sampled,
+            answered=self._answered,
+            votes=winner.votes,
+            rival_votes=max((one.votes for one in others), default=0),
+            classes=len(self._classes),
+            scored=scored,
+            weight=winner.weight,
+            rival_weight=max((one.weight for one in others), default=0.0),
+            total_weight=sum(one.weight for one in self._classes.values()),
+            best=winner.best,
+            rival_best=max((one.best for one in others), default=0.0),
+        )
+        return State(problem, evidence, winner.right, self._cost)
+
+    def _order(self, one: _Class) -> tuple[float, ...]:
+        if self._rule == "best":
+            return (one.best, -one.first)
+        return (one.votes if self._rule == "votes" else one.weight, one.votes, -one.first)
+
+
+def trajectories(
+    problems: Sequence[GradedProblem], rule: str, *, score_cost: float = 1.0, orders: int = 4, seed: int = 0
+) -> Iterator[list[State]]:
+    """For each problem and each of some random orders of its samples the states of a search by `rule` (a family)."""
+    for index, problem in enumerate(problems):
+        for order in range(orders):
+            samples = shuffled(problem, order, seed)
+            yield _grown(index, samples, rule, score_cost)
+
+
+def shuffled(problem: GradedProblem, order: int, seed: int) -> list[GradedSample]:
+    samples = list(problem.samples)
+    if order > 0:
+        random.Random(derive_seed(seed, "order", problem.id, order)).shuffle(samples)
+    return samples
+
+
+def _grown(index: int, samples: Sequence[GradedSample], rule: str, score_cost: float) -> list[State]:
+    counting, states = Counting(rule, score_cost), []
+    for size, sample in enumerate(samples, start=1):
+        counting.add(sample)
+        if size <= SIZES_UP_TO or size % max(1, SIZES_UP_TO // 4) == 0 or size == len(samples):
+            states.append(counting.state(index))
+    return states
