@@ -66,7 +66,7 @@ class Core(Protocol[Asked, Given]):
         ...
 
     def reset(self) -> None:
-        """Forget all calls, after `step` raised; none of them will come back."""
+        """Forget all calls, after `step` raised, and what earlier ones left behind; none of them will come back."""
         ...
 
 

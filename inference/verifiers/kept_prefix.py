@@ -50,9 +50,14 @@ class KeptPrefixVerifier(TokenClassificationVerifier):
         self._loaded = replace(loaded, model=None)  # its matrices have been copied: nothing needs them twice
         self._model = PureModel(weights)
         token_bytes = 8 * len(weights.layers) * weights.key_heads * weights.head_size
-        self._segments = Segments(min(_MAX_TOKENS, _MAX_BYTES // token_bytes) if max_tokens is None else max_tokens)
+        self._kept_tokens = min(_MAX_TOKENS, _MAX_BYTES // token_bytes) if max_tokens is None else max_tokens
+        self._segments = Segments(self._kept_tokens)
         self.read_tokens = 0
         """Tokens that went through the model."""
+
+    def reset(self) -> None:
+        super().reset()
+        self._segments = Segments(self._kept_tokens)
 
     def _work(self, call: Call) -> int:
         return len(self._reading(call).fresh)

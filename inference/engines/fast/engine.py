@@ -31,11 +31,10 @@ class FastEngine(BatchedEngine):
         limits = limits or Limits()
         super().__init__(loaded, spec, WaitingRoom(limits, mergeable=True))
         self._model = PureModel(fused(loaded.model))
-        self._prompts = Prompts(self._model)
-        self._slots = Slots(self._model.weights, limits.tokens)
+        self._max_tokens = limits.tokens
         self._batch: list[Row] = []
         """The row of each taken slot; dead ones stay until a newcomer or `_tidy` takes their place."""
-        self._set_up()
+        self._forget()
 
     @property
     def columns(self) -> int:
@@ -46,6 +45,9 @@ class FastEngine(BatchedEngine):
         return [row for row in self._batch if row.live]
 
     def _forget(self) -> None:
+        """All that earlier calls left behind, the prompts that were read included."""
+        self._prompts = Prompts(self._model)
+        self._slots = Slots(self._model.weights, self._max_tokens)
         self._batch = []
         self._set_up()
 
