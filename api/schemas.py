@@ -139,6 +139,7 @@ class StrategyParameter(Shape):
     minimum: float | None = None
     maximum: float | None = None
     enum: list[str] | None = None
+    words: list[str] | None = Field(None, description="Words that are taken in place of a number.")
 
 
 class Strategy(Shape):

@@ -118,4 +118,5 @@ def _parameter(item: Field[Any]) -> dict[str, Any]:
         return {"type": "string", "default": default, "enum": list(item.metadata["choices"])}
     bounds: Bounds = item.metadata["bounds"]
     kind = "integer" if isinstance(default, int) else "number"
-    return {"type": kind, "default": default, "minimum": bounds.low, "maximum": bounds.high}
+    shown = {"type": kind, "default": default, "minimum": bounds.low, "maximum": bounds.high}
+    return shown | ({"words": list(item.metadata["words"])} if "words" in item.metadata else {})

@@ -55,9 +55,10 @@ def confidence(value: float | None) -> float | None:
 
 def _typed(name: str, key: str, raw: str) -> Any:
     spec = SPECS.get(name)
-    default = next((item.default for item in fields(spec) if item.name == key), None) if spec else None
-    if isinstance(default, str) or default is None:
+    item = next((item for item in fields(spec) if item.name == key), None) if spec else None
+    if item is None or isinstance(item.default, str) or raw in item.metadata.get("words", ()):
         return raw
+    default = item.default
     try:
         return int(raw) if isinstance(default, int) and raw.lstrip("+-").isdigit() else float(raw)
     except ValueError:

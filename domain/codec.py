@@ -99,5 +99,7 @@ def _union(members: tuple[Any, ...]) -> Decoder:
     plain = [_decoder(member) for member in members if member not in _KINDS and member is not type(None)]
     if tagged:
         return lambda data: None if data is None else tagged[data["type"]](data)
+    if len(plain) > 1:  # scalars, which JSON tells apart by itself
+        return lambda data: data
     (only,) = plain
     return lambda data: None if data is None else only(data)

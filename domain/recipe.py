@@ -14,11 +14,38 @@ from domain.errors import InvalidRequest
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.parameters import Bounds
-from domain.specs.sequential import Revisions
+from domain.specs.sequential import Revisions, RevisionTree
+from domain.specs.stochastic import AdaptiveBranching
+from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
 
-StrategySpec: TypeAlias = SelfConsistency | BestOfN | AdaptiveVoting | Revisions
+StrategySpec: TypeAlias = (
+    SelfConsistency
+    | BestOfN
+    | AdaptiveVoting
+    | Revisions
+    | Beam
+    | Lookahead
+    | Dvts
+    | Rebase
+    | RevisionTree
+    | AdaptiveBranching
+)
 
-SPECS: dict[str, type[StrategySpec]] = {spec.name: spec for spec in (SelfConsistency, BestOfN, AdaptiveVoting, Revisions)}
+SPECS: dict[str, type[StrategySpec]] = {
+    spec.name: spec
+    for spec in (
+        SelfConsistency,
+        BestOfN,
+        AdaptiveVoting,
+        Revisions,
+        Beam,
+        Lookahead,
+        Dvts,
+        Rebase,
+        RevisionTree,
+        AdaptiveBranching,
+    )
+}
 DEFAULT_STRATEGY = BestOfN.name
 
 

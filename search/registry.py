@@ -7,9 +7,17 @@ from typing import Any
 from domain.recipe import StrategySpec
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
-from domain.specs.sequential import Revisions
+from domain.specs.sequential import Revisions, RevisionTree
+from domain.specs.stochastic import AdaptiveBranching
+from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
+from search.adaptive_branching import AdaptiveBranchingStrategy
 from search.adaptive_voting import AdaptiveVotingStrategy
+from search.beam import BeamStrategy
 from search.best_of_n import BestOfNStrategy
+from search.dvts import DvtsStrategy
+from search.lookahead import LookaheadStrategy
+from search.rebase import RebaseStrategy
+from search.revision_tree import RevisionTreeStrategy
 from search.revisions import RevisionsStrategy
 from search.self_consistency import SelfConsistencyStrategy
 from search.strategy import Strategy
@@ -19,6 +27,12 @@ STRATEGIES: dict[type[StrategySpec], Strategy[Any, Any]] = {
     BestOfN: BestOfNStrategy(),
     AdaptiveVoting: AdaptiveVotingStrategy(),
     Revisions: RevisionsStrategy(),
+    Beam: BeamStrategy(),
+    Lookahead: LookaheadStrategy(),
+    Dvts: DvtsStrategy(),
+    Rebase: RebaseStrategy(),
+    RevisionTree: RevisionTreeStrategy(),
+    AdaptiveBranching: AdaptiveBranchingStrategy(),
 }
 
 

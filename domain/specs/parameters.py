@@ -20,3 +20,8 @@ def number(default: Any, low: float, high: float) -> Any:
 
 def choice(default: str, *choices: str) -> Any:
     return field(default=default, metadata={"choices": choices})
+
+
+def number_or(default: Any, low: float, high: float, *words: str) -> Any:
+    """A number, or one of these words, which stand for a number that depends on other parameters."""
+    return field(default=default, metadata={"bounds": Bounds(low, high), "words": words})

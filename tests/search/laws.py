@@ -16,10 +16,26 @@ from hypothesis import strategies as st
 from domain.budget import Budget, Spend
 from domain.codec import decode_event, encode
 from domain.events import JobSubmitted, MoveSettled, MovesIssued
-from domain.moves import Answer, Failed, FailureKind, FinishReason, Move, Outcome, Sample, Sampled, Scored, split_steps
+from domain.moves import (
+    ROOT,
+    STEP_SEPARATOR,
+    Answer,
+    Failed,
+    FailureKind,
+    FinishReason,
+    Move,
+    Outcome,
+    Sample,
+    Sampled,
+    Scored,
+    split_steps,
+)
 from domain.problem import text_problem
 from search.replay import Search, begin, fold, issued
 from search.strategy import UnknownMove
+
+STEPS = ("Think.", "Think.", "Add.", "Multiply.", " ")
+"""What a policy says that is asked for one step: few different things, so that equal ones meet."""
 
 LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -39,10 +55,13 @@ def _sampled(move: Sample, rng: random.Random) -> Sampled:
     cost = Spend(prompt_tokens=5, generated_tokens=9, flops=28.0, rollouts=1)
     if rng.random() < 0.1:
         return Sampled(move.id, "cut", FinishReason.LENGTH, None, -1.0, cost)
+    if move.stop and rng.random() > 0.2 + 0.2 * len(split_steps(move.prefix)):
+        return Sampled(move.id, rng.choice(STEPS), FinishReason.STOP, None, -1.0, cost)
     value = rng.choice([12, 12, 12, 13, 14])
     answer = Answer(str(value), f"q:{value}") if rng.random() < 0.9 else None
     equivalent = ("q:13",) if value == 14 and rng.random() < 0.2 else ()
-    text = f"Think.\n\nThe answer is $\\boxed{{{value}}}$."
+    text = f"The answer is $\\boxed{{{value}}}$."
+    text = text if move.stop else f"Think.\n\n{text}"
     return Sampled(move.id, text, FinishReason.END, answer, -rng.random(), cost, equivalent)
 
 
@@ -154,6 +173,29 @@ class StrategyLaws:
                 if not moves:
                     break
             assert len({move_seed for _, move_seed in seen}) == len(seen)
+
+        law()
+
+    def test_nothing_is_asked_beyond_an_end(self) -> None:
+        """What is continued ended at a stop string, and the prefix is all of it, from the root on, and nothing else."""
+
+        @LAW
+        @given(self.specs, st.integers(0, 2**40), st.integers(1, 9))
+        def law(spec: object, seed: int, limit: int) -> None:
+            search = begin(submitted(spec, seed))
+            whole: dict[int, str] = {ROOT: ""}
+            for _ in range(1000):
+                search, moves = search.ask(limit)
+                for move in moves:
+                    outcome = answer_of(move, seed)
+                    search = search.tell(outcome)
+                    if isinstance(move, Sample):
+                        assert move.prefix in ("", whole.get(move.parent))
+                    if isinstance(outcome, Sampled) and outcome.finish is FinishReason.STOP:
+                        whole[move.node] = move.prefix + outcome.text + STEP_SEPARATOR
+                if not moves:
+                    return
+            raise AssertionError("no end")
 
         law()
 

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from domain.recipe import SPECS
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
-from domain.specs.sequential import Revisions
+from domain.specs.sequential import Revisions, RevisionTree
+from domain.specs.stochastic import AdaptiveBranching
+from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
 from search.aggregation import AGGREGATIONS
 from search.registry import STRATEGIES
 from search.stop_rules import RULES
@@ -44,6 +46,56 @@ class TestRevisions(StrategyLaws):
         ratio=st.sampled_from([1 / 16, 0.5, 1.0, 4.0, 20.0]),
         attempts=st.integers(1, 4),
         selection=st.sampled_from(["weighted", "hierarchical", "best", "majority"]),
+        aggregation=st.sampled_from(sorted(AGGREGATIONS)),
+    )
+
+
+STEPWISE: dict[str, st.SearchStrategy[object]] = {
+    "n": st.integers(1, 9),
+    "max_steps": st.integers(1, 5),
+    "selection": st.sampled_from(["weighted", "best"]),
+    "aggregation": st.sampled_from(sorted(AGGREGATIONS)),
+}
+WIDTH = {"width": st.sampled_from([1, 2, 3, 9, "sqrt"])}
+
+
+class TestBeam(StrategyLaws):
+    specs = st.builds(Beam, finished=st.sampled_from(["hold", "free"]), **STEPWISE, **WIDTH)
+
+
+class TestLookahead(StrategyLaws):
+    specs = st.builds(
+        Lookahead, lookahead=st.integers(1, 3), finished=st.sampled_from(["hold", "free"]), **STEPWISE, **WIDTH
+    )
+
+
+class TestDvts(StrategyLaws):
+    specs = st.builds(Dvts, **STEPWISE, **WIDTH)
+
+
+class TestRebase(StrategyLaws):
+    specs = st.builds(Rebase, score_temperature=st.sampled_from([0.001, 0.1, 10.0]), **STEPWISE)
+
+
+class TestRevisionTree(StrategyLaws):
+    specs = st.builds(
+        RevisionTree,
+        n=st.integers(1, 20),
+        parallel=st.integers(1, 6),
+        width=st.integers(1, 4),
+        drop=st.sampled_from([0.0, 0.5, 1.0]),
+        selection=st.sampled_from(["weighted", "best"]),
+        aggregation=st.sampled_from(sorted(AGGREGATIONS)),
+    )
+
+
+class TestAdaptiveBranching(StrategyLaws):
+    specs = st.builds(
+        AdaptiveBranching,
+        n=st.integers(1, 20),
+        parallel=st.integers(1, 6),
+        prior=st.sampled_from(["beta", "gaussian"]),
+        selection=st.sampled_from(["weighted", "best"]),
         aggregation=st.sampled_from(sorted(AGGREGATIONS)),
     )
 
