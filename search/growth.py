@@ -7,7 +7,7 @@ ask it gives back the very state that it was given. So the order of arrival leav
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -44,6 +44,8 @@ class Growth(Generic[Spec]):
     """In the order of their nodes."""
     news: tuple[int, ...] = ()
     """Nodes whose sampling or scoring has ended since moves were last asked, ascending."""
+    unscored: tuple[int, ...] = ()
+    """Nodes that are to be scored and that no score was asked for yet, ascending."""
 
     @property
     def finished(self) -> tuple[Node, ...]:
@@ -85,6 +87,17 @@ def asked(state: G, samples: Sequence[Sample], scores: Sequence[Score]) -> tuple
     moves: tuple[Move, ...] = (*scores, *samples)
     in_flight = tuple(sorted((*state.in_flight, *moves), key=lambda move: (move.node, move.id)))
     return replace(state, nodes=tuple(nodes), in_flight=in_flight), moves
+
+
+def due(state: G, limit: int, text: Callable[[int], str]) -> tuple[G, list[Score]]:
+    """Up to `limit` scores that are due, and the state without them; `text` gives the solution that ends at a node."""
+    now, later = state.unscored[: max(limit, 0)], state.unscored[max(limit, 0) :]
+    return replace(state, unscored=later), [score_of(state, node, text(node)) for node in now]
+
+
+def own_solution(state: Growth[Any]) -> Callable[[int], str]:
+    """Where each node is a whole solution, the solution that ends at it is its own text."""
+    return lambda node: state.nodes[node - 1].text
 
 
 def sample_of(

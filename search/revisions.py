@@ -15,7 +15,7 @@ from domain.problem import Problem
 from domain.specs.sequential import Revisions
 from domain.verdict import Verdict
 from search.choosing import UNSCORED, by_verifier, by_votes, own_text, scored_ballots, standing
-from search.growth import Growth, asked, attempts_to, came_back, recorded, sample_of, score_of
+from search.growth import Growth, asked, attempts_to, came_back, due, own_solution, recorded, sample_of
 from search.tree import Node, ScoreStatus
 from search.voting import Ballot, tally
 
@@ -28,8 +28,6 @@ class State(Growth[Revisions]):
 
     ready: tuple[int, ...] = ()
     """Nodes whose turn it is, ascending."""
-    unscored: tuple[int, ...] = ()
-    """Finished solutions that no score was asked for yet, ascending."""
 
 
 def chains_of(spec: Revisions) -> int:
@@ -46,15 +44,13 @@ class RevisionsStrategy:
         return State(problem, spec, seed, nodes, ready=tuple(range(1, chains + 1)))
 
     def ask(self, state: State, limit: int) -> tuple[State, tuple[Move, ...]]:
-        taken, room = _digested(state), max(limit, 0)
-        scored, unscored = taken.unscored[:room], taken.unscored[room:]
-        room -= len(scored)
-        turn, ready = taken.ready[:room], taken.ready[room:]
-        if not scored and not turn:
+        taken = _digested(state)
+        taken, scores = due(taken, limit, own_solution(taken))
+        room = max(limit, 0) - len(scores)
+        samples = [_sample(taken, node) for node in taken.ready[:room]]
+        if not scores and not samples:
             return state, ()
-        scores = [score_of(taken, node, taken.nodes[node - 1].text) for node in scored]
-        samples = [_sample(taken, node) for node in turn]
-        return asked(replace(taken, unscored=unscored, ready=ready), samples, scores)
+        return asked(replace(taken, ready=taken.ready[room:]), samples, scores)
 
     def tell(self, state: State, outcome: Outcome) -> State:
         return recorded(state, outcome, whole=True)

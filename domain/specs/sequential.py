@@ -27,3 +27,28 @@ class Revisions:
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)
     max_tokens: int = number(512, 1, 131_072)
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionTree:
+    """Search and revisions in one tree (left open by 2408.03314): each of the `n` solutions is sampled afresh, or
+    revises a promising one, or starts again from the steps before that one's score first fell.
+
+    Which of the three is drawn by how much of the gap between the best score and 1 each has closed so far; which
+    solution, by its score and an upper confidence bonus of weight `explore`, among the best `width`. A step's score has
+    fallen when it is below `drop` × the highest before it. At most `parallel` decisions are open: the more there are,
+    the less each one can learn from the others.
+    """
+
+    name: ClassVar[str] = "revision_tree"
+    n: int = number(16, 1, 4096)
+    parallel: int = number(4, 1, 256)
+    width: int = number(4, 1, 64)
+    explore: float = number(0.3, 0.0, 10.0)
+    drop: float = number(0.5, 0.0, 1.0)
+    attempts: int = number(4, 1, 4)
+    selection: str = choice("weighted", "weighted", "best")
+    aggregation: str = choice("last", "last", "min", "product", "mean")
+    temperature: float = number(0.8, 0.0, 2.0)
+    top_p: float = number(1.0, 0.01, 1.0)
+    max_tokens: int = number(512, 1, 131_072)

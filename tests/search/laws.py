@@ -7,6 +7,7 @@ move's seed: with failures, truncations, wrong answers and equivalent spellings.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -184,20 +185,28 @@ class StrategyLaws:
         def law(spec: object, seed: int, limit: int) -> None:
             search = begin(submitted(spec, seed))
             whole: dict[int, str] = {ROOT: ""}
+            ended: dict[int, str] = {}
             for _ in range(1000):
                 search, moves = search.ask(limit)
                 for move in moves:
                     outcome = answer_of(move, seed)
                     search = search.tell(outcome)
                     if isinstance(move, Sample):
-                        assert move.prefix in ("", whole.get(move.parent))
+                        assert move.prefix in ("", whole.get(move.parent)) or self.may_continue(move, ended)
+                        assert not any(move.prefix.startswith(text) for text in ended.values())
                     if isinstance(outcome, Sampled) and outcome.finish is FinishReason.STOP:
                         whole[move.node] = move.prefix + outcome.text + STEP_SEPARATOR
+                    if isinstance(outcome, Sampled) and outcome.finish is FinishReason.END:
+                        ended[move.node] = move.prefix + outcome.text
                 if not moves:
                     return
             raise AssertionError("no end")
 
         law()
+
+    def may_continue(self, move: Sample, ended: Mapping[int, str]) -> bool:
+        """Whether this strategy may ask for other prefixes as well; `ended` has whole solutions by node."""
+        return False
 
     def test_unknown_outcomes_are_refused(self) -> None:
         """An outcome that answers no move in flight, or one that answers it a second time, is a defect of the shell."""

@@ -1,7 +1,10 @@
 """Each strategy under the laws, and every registered strategy has its class here."""
 
+from collections.abc import Mapping
+
 from hypothesis import strategies as st
 
+from domain.moves import STEP_SEPARATOR, Sample
 from domain.recipe import SPECS
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
@@ -87,6 +90,11 @@ class TestRevisionTree(StrategyLaws):
         selection=st.sampled_from(["weighted", "best"]),
         aggregation=st.sampled_from(sorted(AGGREGATIONS)),
     )
+
+    def may_continue(self, move: Sample, ended: Mapping[int, str]) -> bool:
+        """A restart goes on from a proper beginning of the solution that it comes from."""
+        whole = ended[move.parent]
+        return whole.startswith(move.prefix) and move.prefix.endswith(STEP_SEPARATOR) and not move.attempts
 
 
 class TestAdaptiveBranching(StrategyLaws):
