@@ -1,8 +1,10 @@
 """Fits P(the returned answer is right) for one family of searches.
 
 Law: the curve that turns the logistic's output into a probability is fitted on problems that the logistic was not
-fitted on, at the states in which searches end: at the first moment at which they look sure enough, for many meanings of
-"enough", and when their samples run out. A search that may stop at any time picks the moments at which it looks sure.
+fitted on. It lies between two, nearer to the lower one: one over the states in which searches stop early, at the first
+moment at which they look sure enough, for many meanings of "enough" (a search that may stop at any time picks the
+moments at which it looks sure), and one over all states, since a search that has long been unsure is worse than one
+that just became as sure.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from search.features import FEATURES, VOTES
 FOLDS = 5
 THRESHOLDS = (*(at / 20 for at in range(1, 20)), 0.97, 0.98, 0.99)
 KNOTS = 24
-LOWERING = 0.5
+LOWERING = 0.25
 """Standard errors (over problems) by which a knot lies below the accuracy that was seen."""
 
 
@@ -66,7 +68,7 @@ def fit_searches(searches: Sequence[Sequence[State]], family: str, problems: int
     names = names_of(family)
     table = table_of(searches, names)
     held = _held_out(table, names)
-    raw, sure = _curve(table, held, _endings(table, held))
+    raw, sure = _curves(table, held)
     return ConfidenceModel(
         family=family,
         logistic=fit_logistic(names, table.rows, table.right, table.weight),
@@ -75,6 +77,24 @@ def fit_searches(searches: Sequence[Sequence[State]], family: str, problems: int
         problems=problems,
         most_samples=max(one.evidence.sampled for states in searches for one in states),
     )
+
+
+def curve_over(
+    searches: Sequence[Sequence[State]], predicted: Sequence[Sequence[float]]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The curve from held-out predictions, one for each state of each search."""
+    table = table_of(searches, ())
+    kept = [
+        chance
+        for states, chances in zip(searches, predicted, strict=True)
+        for one, chance in zip(states, chances, strict=True)
+        if one.evidence.answered
+    ]
+    return _curves(table, np.array(kept))
+
+
+def _curves(table: Table, held: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return _between(_curve(table, held, _stops(table, held)), _curve(table, held, np.arange(len(held))))
 
 
 def _held_out(table: Table, names: Sequence[str]) -> Any:
@@ -89,28 +109,34 @@ def _held_out(table: Table, names: Sequence[str]) -> Any:
     return held
 
 
-def _endings(table: Table, predicted: Any) -> Any:
-    """Indices of the states in which searches end: once for each threshold, and once where the samples run out."""
+def _stops(table: Table, predicted: Any) -> Any:
+    """Indices of the states in which a search would stop, once for each threshold that it reaches."""
     starts = np.flatnonzero(np.r_[True, table.search[1:] != table.search[:-1]])
     ends = np.r_[starts[1:], len(table.search)]
-    found: list[int] = []
-    for start, end in zip(starts, ends, strict=True):
-        for threshold in THRESHOLDS:
-            sure = np.flatnonzero(predicted[start:end] >= threshold)
-            if len(sure):
-                found.append(int(start + sure[0]))
-        found.append(int(end - 1))
+    found = [
+        int(start + np.argmax(predicted[start:end] >= threshold))
+        for start, end in zip(starts, ends, strict=True)
+        for threshold in THRESHOLDS
+        if (predicted[start:end] >= threshold).any()
+    ]
     return np.array(found)
 
 
-def _curve(table: Table, predicted: Any, endings: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    order = endings[np.argsort(predicted[endings], kind="stable")]
+def _curve(table: Table, predicted: Any, chosen: Any) -> tuple[Any, Any]:
+    """Knots (raw, sure) of a rising curve over the chosen states."""
+    order = chosen[np.argsort(predicted[chosen], kind="stable")]
     bins = [part for part in np.array_split(order, KNOTS) if len(part)]
     raw = np.array([predicted[part].mean() for part in bins])
-    lows = np.array([_lower(table.right[part].mean(), len(set(table.problem[part].tolist()))) for part in bins])
-    sure = rising(lows, np.array([len(part) for part in bins]))
-    kept = np.r_[True, np.diff(raw) > 1e-6]
-    return tuple(np.round(raw[kept], 5).tolist()), tuple(np.round(sure[kept], 4).tolist())
+    means = [np.average(table.right[part], weights=table.weight[part]) for part in bins]
+    lows = [_lower(mean, len(set(table.problem[part].tolist()))) for mean, part in zip(means, bins, strict=True)]
+    return raw, rising(np.array(lows), np.array([len(part) for part in bins]))
+
+
+def _between(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    raw = np.unique(np.round(np.r_[one[0], other[0]], 4))
+    sure = np.sort([np.interp(raw, *one), np.interp(raw, *other)], axis=0)
+    sure = (2 * sure[0] + sure[1]) / 3
+    return tuple(raw.tolist()), tuple(np.round(sure, 4).tolist())
 
 
 def _lower(mean: float, problems: int) -> float:

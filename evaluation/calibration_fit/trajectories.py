@@ -6,15 +6,19 @@ Law: the evidence equals what `search.verdicts` would make of the same samples (
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from domain.ids import derive_seed
 from domain.verdict import Evidence
 from evaluation.calibration_fit.traces import GradedProblem, GradedSample
 
 SIZES_UP_TO = 16
-"""Every size up to this is looked at; beyond it only each quarter of a doubling."""
+"""Every size up to this is looked at; beyond it only each fourth."""
+
+Chooser: TypeAlias = Callable[[Sequence[Evidence]], int]
+"""From the evidence for each answer, in the rule's order, to the index of the one to return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +73,33 @@ class Counting:
             self._read.add(text)
             self._cost += self._score_cost
 
-    def state(self, problem: int) -> State:
-        if not self._classes:
+    def candidates(self) -> list[tuple[Evidence, bool]]:
+        """For each answer the evidence if it were the one returned, and whether it is right; the first is returned."""
+        classes = sorted(self._classes.values(), key=self._order, reverse=True)
+        return [(self._evidence(one), one.right) for one in classes]
+
+    def state(self, problem: int, choose: Chooser | None = None) -> State:
+        found = self.candidates()
+        if not found:
             return State(problem, Evidence(self._sampled, 0, 0, 0, 0), False, self._cost)
-        winner = max(self._classes.values(), key=self._order)
+        evidence, right = found[0 if choose is None else choose([one for one, _ in found])]
+        return State(problem, evidence, right, self._cost)
+
+    def _evidence(self, winner: _Class) -> Evidence:
         others = [one for one in self._classes.values() if one is not winner]
-        scored = 0 if self._rule == "votes" else self._answered
-        evidence = Evidence(
+        return Evidence(
             sampled=self._sampled,
             answered=self._answered,
             votes=winner.votes,
             rival_votes=max((one.votes for one in others), default=0),
             classes=len(self._classes),
-            scored=scored,
+            scored=0 if self._rule == "votes" else self._answered,
             weight=winner.weight,
             rival_weight=max((one.weight for one in others), default=0.0),
             total_weight=sum(one.weight for one in self._classes.values()),
             best=winner.best,
             rival_best=max((one.best for one in others), default=0.0),
         )
-        return State(problem, evidence, winner.right, self._cost)
 
     def _order(self, one: _Class) -> tuple[float, ...]:
         if self._rule == "best":
@@ -97,13 +108,22 @@ class Counting:
 
 
 def trajectories(
-    problems: Sequence[GradedProblem], rule: str, *, score_cost: float = 1.0, orders: int = 4, seed: int = 0
+    problems: Sequence[GradedProblem],
+    rule: str,
+    *,
+    score_cost: float = 1.0,
+    orders: int = 4,
+    seed: int = 0,
+    choose: Callable[[int], Chooser] | None = None,
 ) -> Iterator[list[State]]:
-    """For each problem and each of some random orders of its samples the states of a search by `rule` (a family)."""
+    """For each problem and each of some random orders of its samples the states of a search by `rule` (a family).
+
+    `choose` gives for a problem's index what picks the returned answer, where that is not the rule's first.
+    """
     for index, problem in enumerate(problems):
         for order in range(orders):
             samples = shuffled(problem, order, seed)
-            yield _grown(index, samples, rule, score_cost)
+            yield _grown(index, samples, Counting(rule, score_cost), None if choose is None else choose(index))
 
 
 def shuffled(problem: GradedProblem, order: int, seed: int) -> list[GradedSample]:
@@ -113,10 +133,14 @@ def shuffled(problem: GradedProblem, order: int, seed: int) -> list[GradedSample
     return samples
 
 
-def _grown(index: int, samples: Sequence[GradedSample], rule: str, score_cost: float) -> list[State]:
-    counting, states = Counting(rule, score_cost), []
+def looked_at(size: int, last: int) -> bool:
+    return size <= SIZES_UP_TO or size % (SIZES_UP_TO // 4) == 0 or size == last
+
+
+def _grown(index: int, samples: Sequence[GradedSample], counting: Counting, choose: Chooser | None) -> list[State]:
+    states = []
     for size, sample in enumerate(samples, start=1):
         counting.add(sample)
-        if size <= SIZES_UP_TO or size % max(1, SIZES_UP_TO // 4) == 0 or size == len(samples):
-            states.append(counting.state(index))
+        if looked_at(size, len(samples)):
+            states.append(counting.state(index, choose))
     return states
