@@ -42,7 +42,9 @@ class Engines:
         if isinstance(move, Sample):
             parameters = f"{move.parent}|{move.max_tokens}|{move.temperature}|{move.top_p}|{move.stop}"
             return call_key(job, "sample", move.node, move.seed, self.model_id(move), parameters)
-        return call_key(job, "score", move.node, move.seed, self.model_id(move), str(move.max_tokens))
+        # A node may be scored with what follows it, too, so that the text is part of the call.
+        parameters = f"{move.max_tokens}|{move.solution}"
+        return call_key(job, "score", move.node, move.seed, self.model_id(move), parameters)
 
     def abort(self, keys: Iterable[str]) -> None:
         """Stop the attempts that are under way for these call keys."""

@@ -14,10 +14,9 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from domain.ids import derive_seed
-from domain.moves import STEP_SEPARATOR, Failed, FinishReason, Move, Outcome, Sample, Sampled, Score, Scored
+from domain.moves import ROOT, STEP_SEPARATOR, Failed, FinishReason, Move, Outcome, Sample, Sampled, Score, Scored
 from domain.problem import Problem
 from domain.specs.tree import StepSearch
-from search.growth import prefix_to, solution_to
 from search.strategy import UnknownMove
 from search.tree import Node, NodeStatus, ScoreStatus, with_sample, with_scores
 
@@ -114,6 +113,20 @@ def places(state: Frontier[Spec]) -> Iterator[Expansion]:
     return (expansion for expansion in state.round for _ in range(expansion.count))
 
 
+def path(nodes: tuple[Node, ...], node: int) -> tuple[str, ...]:
+    """The steps from the root to this node."""
+    steps: list[str] = []
+    while node != ROOT:
+        steps.append(nodes[node - 1].text)
+        node = nodes[node - 1].parent
+    return tuple(reversed(steps))
+
+
+def solution(nodes: tuple[Node, ...], node: int) -> str:
+    """The text that ends with this node's step."""
+    return STEP_SEPARATOR.join(path(nodes, node))
+
+
 def tip(state: Frontier[Spec], node: Node) -> Node:
     """The last whole step of the look-ahead that was rolled out after `node`; the node itself without any."""
     for later, place in zip(round_nodes(state), places(state), strict=False):
@@ -158,7 +171,7 @@ def _sample(state: Frontier[Spec], node: int, place: Expansion) -> Sample:
         seed=derive_seed(state.seed, "sample", node),
         max_tokens=spec.max_tokens,
         parent=place.parent,
-        prefix=prefix_to(state.nodes, place.parent),
+        prefix="".join(step + STEP_SEPARATOR for step in path(state.nodes, place.parent)),
         stop=(STEP_SEPARATOR,),
         temperature=0.0 if place.greedy else spec.temperature,
         top_p=spec.top_p,
@@ -167,7 +180,7 @@ def _sample(state: Frontier[Spec], node: int, place: Expansion) -> Sample:
 
 def _score(state: Frontier[Spec], node: Node) -> Score:
     """Its seed is fixed by the text, since which of its twins came first is chance."""
-    text = solution_to(state.nodes, tip(state, node).id)
+    text = solution(state.nodes, tip(state, node).id)
     seed = derive_seed(state.seed, "score", node.parent, str(node.finish), text)
     return Score(id=f"score-{node.id}", node=node.id, seed=seed, max_tokens=0, solution=text)
 

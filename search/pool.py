@@ -5,13 +5,12 @@ from __future__ import annotations
 from domain.verdict import Verdict
 from search.choosing import by_verifier
 from search.contenders import ended
-from search.frontier import Frontier, Spec
-from search.growth import solution_to
+from search.frontier import Frontier, Spec, solution
 
 
 def pool_verdict(state: Frontier[Spec]) -> Verdict:
     """By the spec's `selection`; by plain votes while nothing is scored. Unscored solutions have no weight."""
     pool, spec = [node for node in state.nodes if node.finished], state.spec
     return by_verifier(
-        pool, ended(state), spec.selection, spec.aggregation, lambda node: solution_to(state.nodes, node.id)
+        pool, ended(state), spec.selection, spec.aggregation, lambda node: solution(state.nodes, node.id)
     )
