@@ -15,7 +15,7 @@ from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.parameters import Bounds
 from domain.specs.sequential import Revisions, RevisionTree
-from domain.specs.stochastic import AdaptiveBranching
+from domain.specs.stochastic import AdaptiveBranching, Mcts, Particles
 from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
 
 StrategySpec: TypeAlias = (
@@ -29,6 +29,8 @@ StrategySpec: TypeAlias = (
     | Rebase
     | RevisionTree
     | AdaptiveBranching
+    | Particles
+    | Mcts
 )
 
 SPECS: dict[str, type[StrategySpec]] = {
@@ -44,6 +46,8 @@ SPECS: dict[str, type[StrategySpec]] = {
         Rebase,
         RevisionTree,
         AdaptiveBranching,
+        Particles,
+        Mcts,
     )
 }
 DEFAULT_STRATEGY = BestOfN.name

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from domain.ids import derive_seed
-from domain.moves import ROOT, STEP_SEPARATOR, Failed, Move, Outcome, Sample, Sampled, Score, Scored
+from domain.moves import ROOT, Failed, Move, Outcome, Sample, Sampled, Score, Scored
 from domain.problem import Problem
 from search.strategy import UnknownMove
 from search.tree import Node, NodeStatus, ScoreStatus, put, with_sample, with_scores
@@ -129,25 +129,6 @@ def score_of(state: Growth[Any], node: int, solution: str) -> Score:
     """The move that scores this node, whose solution so far is given."""
     seed = derive_seed(state.seed, "score", node)
     return Score(id=f"score-{node}", node=node, seed=seed, max_tokens=0, solution=solution)
-
-
-def lineage(nodes: Sequence[Node], node: int) -> tuple[Node, ...]:
-    """The nodes from the root (which is none of them) down to this one."""
-    path: list[Node] = []
-    while node != ROOT:
-        path.append(nodes[node - 1])
-        node = nodes[node - 1].parent
-    return tuple(reversed(path))
-
-
-def solution_to(nodes: Sequence[Node], node: int) -> str:
-    """The solution so far, where each node is one step."""
-    return STEP_SEPARATOR.join(one.text for one in lineage(nodes, node))
-
-
-def prefix_to(nodes: Sequence[Node], node: int) -> str:
-    """What the policy continues to get the step after this node."""
-    return "" if node == ROOT else solution_to(nodes, node) + STEP_SEPARATOR
 
 
 def attempts_to(nodes: Sequence[Node], node: int, most: int) -> tuple[str, ...]:

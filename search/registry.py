@@ -8,7 +8,7 @@ from domain.recipe import StrategySpec
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.sequential import Revisions, RevisionTree
-from domain.specs.stochastic import AdaptiveBranching
+from domain.specs.stochastic import AdaptiveBranching, Mcts, Particles
 from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
 from search.adaptive_branching import AdaptiveBranchingStrategy
 from search.adaptive_voting import AdaptiveVotingStrategy
@@ -16,6 +16,8 @@ from search.beam import BeamStrategy
 from search.best_of_n import BestOfNStrategy
 from search.dvts import DvtsStrategy
 from search.lookahead import LookaheadStrategy
+from search.mcts import MctsStrategy
+from search.particles import ParticlesStrategy
 from search.rebase import RebaseStrategy
 from search.revision_tree import RevisionTreeStrategy
 from search.revisions import RevisionsStrategy
@@ -33,6 +35,8 @@ STRATEGIES: dict[type[StrategySpec], Strategy[Any, Any]] = {
     Rebase: RebaseStrategy(),
     RevisionTree: RevisionTreeStrategy(),
     AdaptiveBranching: AdaptiveBranchingStrategy(),
+    Particles: ParticlesStrategy(),
+    Mcts: MctsStrategy(),
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from domain.specs.parameters import choice, number
+from domain.specs.tree import StepSearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,34 @@ class AdaptiveBranching:
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)
     max_tokens: int = number(512, 1, 131_072)
+
+
+@dataclass(frozen=True, slots=True)
+class Particles(StepSearch):
+    """Particle filtering (2502.01618): `n` solutions grow a step at a time; after each step those that go on are drawn
+    in proportion to the odds p / (1 − p) of their scores, to the power 1 / `score_temperature`.
+
+    "systematic" resampling takes evenly spaced draws, "multinomial" independent ones. A finished solution is kept and
+    its place is not given away, so that about `n` of them vote in the end.
+    """
+
+    name: ClassVar[str] = "particles"
+    score_temperature: float = number(1.0, 0.01, 100.0)
+    resampling: str = choice("systematic", "systematic", "multinomial")
+
+
+@dataclass(frozen=True, slots=True)
+class Mcts(StepSearch):
+    """Monte-Carlo tree search over steps: PUCT with the verifier's scores as values and the policy's own frequencies as
+    priors. `n` counts sampled steps here, each of them one simulation.
+
+    A node is given ⌈`width` × (1 + visits)^`widening`⌉ samples before the search goes below it; `explore` is the weight
+    of the exploration term. At most `parallel` simulations are open, each a virtual loss on its way.
+    """
+
+    name: ClassVar[str] = "mcts"
+    n: int = number(128, 1, 65_536)
+    parallel: int = number(8, 1, 256)
+    explore: float = number(1.0, 0.0, 100.0)
+    width: int = number(2, 1, 64)
+    widening: float = number(0.5, 0.0, 1.0)

@@ -9,7 +9,7 @@ from domain.recipe import SPECS
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.sequential import Revisions, RevisionTree
-from domain.specs.stochastic import AdaptiveBranching
+from domain.specs.stochastic import AdaptiveBranching, Mcts, Particles
 from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
 from search.aggregation import AGGREGATIONS
 from search.registry import STRATEGIES
@@ -105,6 +105,31 @@ class TestAdaptiveBranching(StrategyLaws):
         prior=st.sampled_from(["beta", "gaussian"]),
         selection=st.sampled_from(["weighted", "best"]),
         aggregation=st.sampled_from(sorted(AGGREGATIONS)),
+    )
+
+
+class TestParticles(StrategyLaws):
+    specs = st.builds(
+        Particles,
+        n=st.integers(1, 16),
+        max_steps=st.integers(1, 6),
+        aggregation=st.sampled_from(sorted(AGGREGATIONS)),
+        selection=st.sampled_from(["weighted", "best"]),
+        score_temperature=st.sampled_from([0.1, 1.0]),
+        resampling=st.sampled_from(["systematic", "multinomial"]),
+    )
+
+
+class TestMcts(StrategyLaws):
+    specs = st.builds(
+        Mcts,
+        n=st.integers(1, 40),
+        parallel=st.integers(1, 8),
+        max_steps=st.integers(1, 6),
+        aggregation=st.sampled_from(sorted(AGGREGATIONS)),
+        selection=st.sampled_from(["weighted", "best"]),
+        width=st.integers(1, 3),
+        widening=st.sampled_from([0.0, 0.5, 1.0]),
     )
 
 
