@@ -8,7 +8,7 @@ import typer
 
 Problem = Annotated[str, typer.Argument(help="The problem's text; `-` reads it from standard input.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, as `submit` printed it.")]
-Strategy = Annotated[str | None, typer.Option("--strategy", "-s", help="self_consistency or best_of_n (default).")]
+Strategy = Annotated[str | None, typer.Option("--strategy", "-s", help="By name, e.g. best_of_n (default), beam.")]
 N = Annotated[int | None, typer.Option("--n", "-n", help="Solutions to sample.")]
 Parameters = Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value of the strategy; repeatable.")]
 Tokens = Annotated[int | None, typer.Option(help="Budget: generated plus verified tokens.")]

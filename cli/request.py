@@ -62,4 +62,5 @@ def _typed(name: str, key: str, raw: str) -> Any:
     try:
         return int(raw) if isinstance(default, int) and raw.lstrip("+-").isdigit() else float(raw)
     except ValueError:
-        raise InvalidRequest(f"{key} must be a number, not {raw!r}", param=f"strategy.{key}") from None
+        wanted = " or ".join(("a number", *item.metadata.get("words", ())))
+        raise InvalidRequest(f"{key} must be {wanted}, not {raw!r}", param=f"strategy.{key}") from None

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from cli.view.branches import add_branches, grows
 from cli.view.search import Rollout, SearchView
 
 MOST_ANSWERS = 8
@@ -95,12 +96,16 @@ def _tree(view: SearchView) -> Tree:
     for answer, rollouts in answers[:MOST_ANSWERS]:
         label = Text(f"{_cut(answer, 60)}  {len(rollouts)}×", style="green" if answer == winner else "")
         branch = tree.add(label)
+        if grows(view):
+            continue
         for rollout in rollouts[:MOST_ROLLOUTS]:
             branch.add(Text(_line(rollout), style="dim"))
         if len(rollouts) > MOST_ROLLOUTS:
             branch.add(Text(f"… {len(rollouts) - MOST_ROLLOUTS} more", style="dim"))
     if len(answers) > MOST_ANSWERS:
         tree.add(Text(f"… {len(answers) - MOST_ANSWERS} more answers", style="dim"))
+    if grows(view):
+        add_branches(tree.add(Text("how it grew", style="dim")), view)
     _add_open(tree, view)
     return tree
 

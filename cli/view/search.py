@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+MOVES_OF_A_SOLUTION = {"self_consistency": 1, "best_of_n": 2}
+"""Of the strategies that make all their moves."""
+
 FINAL = frozenset({"completed", "incomplete", "failed", "cancelled"})
 
 
@@ -20,7 +23,7 @@ class Rollout:
     node: int
     parent: int
     state: str = "sampling"
-    """sampling, sampled, scored, no answer, cut or failed."""
+    """sampling, step (it can go on), sampled, scored, no answer, cut or failed."""
     answer: str | None = None
     score: float | None = None
     tokens: int = 0
@@ -64,10 +67,9 @@ class SearchView:
     @property
     def expected(self) -> int | None:
         """Moves that the whole strategy will make, where it says so beforehand."""
+        each = MOVES_OF_A_SOLUTION.get(str(self.strategy.get("type")))
         n = self.strategy.get("n")
-        if n is None:
-            return None
-        return int(n) * (2 if self.strategy.get("type") == "best_of_n" else 1)
+        return None if n is None or each is None else int(n) * each
 
     @property
     def in_flight(self) -> int:
@@ -121,8 +123,8 @@ def _update(rollout: Rollout, outcome: Mapping[str, Any]) -> None:
         answer = outcome.get("answer")
         rollout.tokens = outcome["cost"].get("generated_tokens", 0)
         rollout.answer = None if answer is None else answer["text"]
-        cut = outcome["finish"] == "length"
-        rollout.state = "cut" if cut else "sampled" if answer is not None else "no answer"
+        whole = "sampled" if answer is not None else "no answer"
+        rollout.state = {"length": "cut", "stop": "step"}.get(outcome["finish"], whole)
     elif outcome["type"] == "scored":
         scores = outcome["scores"]
         rollout.score = scores[-1] if scores else None

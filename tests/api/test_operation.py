@@ -108,6 +108,8 @@ async def test_strategies_are_described_with_their_bounds(client: httpx.AsyncCli
     n = by_name["best_of_n"].parameters["n"]
     assert (n.type, n.default, n.minimum, n.maximum) == ("integer", 16, 1, 4096)
     assert by_name["best_of_n"].parameters["selection"].enum == ["weighted", "best"]
+    width = by_name["beam"].parameters["width"]
+    assert (width.type, width.minimum, width.words, n.words) == ("integer", 1, ["sqrt"], None)
     assert [strategy.name for strategy in listed.data if strategy.default] == ["best_of_n"]
     for strategy in listed.data:
         body = {

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from cli.view.branches import MOST_LINES
 from cli.view.live import picture, print_result, result_rows
 from cli.view.search import SearchView
 from domain.budget import Budget, Spend
@@ -14,6 +15,7 @@ from domain.job import JobStatus
 from domain.moves import Answer, Failed, FailureKind, FinishReason, Outcome, Sampled, Scored
 from domain.problem import text_problem
 from domain.specs.parallel import BestOfN
+from domain.specs.tree import Beam
 from domain.verdict import StopReason, Verdict
 
 
@@ -123,3 +125,38 @@ def test_a_result_without_an_answer_shows_why(capsys: pytest.CaptureFixture[str]
     assert rows["queued"] == "0.25 s"
     print_result(Console(), job)
     assert "every call failed" in capsys.readouterr().out
+
+
+def test_a_search_that_grows_shows_how_it_grew() -> None:
+    """Steps below what they continue: first what was gone on from, then the best; the rest is counted."""
+    made = SearchView()
+    made.see(encode(JobSubmitted(text_problem("?"), Beam(n=6), Budget(), None, 1)))
+    parents = {1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0, 7: 2, 8: 2}
+    issued = tuple(IssuedMove(f"sample-{node}", "sample", node, parent, 1, 9) for node, parent in parents.items())
+    scores = tuple(IssuedMove(f"score-{node}", "score", node, node, 1, 0) for node in (1, 2, 3))
+    made.see(encode(MovesIssued(11, issued + scores)))
+    outcomes: list[Outcome] = [sampled(node, None, FinishReason.STOP) for node in range(1, 7)]
+    outcomes += [Scored(f"score-{node}", (node / 10,), Spend()) for node in (1, 2, 3)]
+    outcomes += [sampled(7, "12"), sampled(8, None, FinishReason.LENGTH)]
+    for outcome in outcomes:
+        made.see(encode(MoveSettled("k", outcome)))
+    lines = [line.strip("│├└─ ") for line in shown(made).splitlines()]
+    start = lines.index("how it grew")
+    assert lines[start + 1 : start + 8] == [
+        "node 2: scored, 10 tokens, score 0.20",
+        "node 7: sampled, 10 tokens → 12",
+        "node 8: cut, 10 tokens",
+        "node 3: scored, 10 tokens, score 0.30",
+        "node 1: scored, 10 tokens, score 0.10",
+        "node 4: step, 10 tokens",
+        "… 2 more",
+    ]
+    assert made.expected is None, "nobody knows how many moves it will make"
+
+
+def test_the_picture_of_a_large_tree_stays_small() -> None:
+    made = SearchView()
+    made.see(encode(JobSubmitted(text_problem("?"), Beam(n=6), Budget(), None, 1)))
+    chain = tuple(IssuedMove(f"sample-{node}", "sample", node, (node - 1) // 2, 1, 9) for node in range(1, 400))
+    made.see(encode(MovesIssued(400, chain)))
+    assert len(shown(made).splitlines()) < MOST_LINES + 30

@@ -9,6 +9,7 @@ from domain.errors import InvalidRequest
 from domain.problem import MAX_PROBLEM_CHARS, parse_problem
 from domain.recipe import SPECS, parse_strategy, spec_to_json
 from domain.specs.parallel import BestOfN, SelfConsistency
+from domain.specs.tree import Beam
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,10 @@ def test_problems_in_parts_are_joined() -> None:
         ({"name": "best_of_n", "aggregation": "median"}, "strategy.aggregation"),
         ({"name": "best_of_n", "aggregation": ["last"]}, "strategy.aggregation"),
         ({"name": "self_consistency", "aggregation": "last"}, "strategy.aggregation"),
+        ({"name": "beam", "width": "cube"}, "strategy.width"),
+        ({"name": "beam", "width": 0}, "strategy.width"),
+        ({"name": "beam", "width": ["sqrt"]}, "strategy.width"),
+        ({"name": "best_of_n", "n": "sqrt"}, "strategy.n"),
     ],
 )
 def test_bad_strategies(value: object, param: str) -> None:
@@ -65,6 +70,14 @@ def test_a_name_means_the_vetted_settings() -> None:
     assert parse_strategy(None) == BestOfN()
     assert parse_strategy("self_consistency") == SelfConsistency(n=16, temperature=0.8, top_p=1.0, max_tokens=512)
     assert parse_strategy({"name": "best_of_n", "n": 4.0}) == BestOfN(n=4)
+
+
+def test_a_word_may_stand_for_a_number() -> None:
+    spec = parse_strategy({"name": "beam", "width": "sqrt"})
+    assert (spec, parse_strategy({"name": "beam", "width": 4.0})) == (Beam(width="sqrt"), Beam(width=4))
+    assert parse_strategy(spec_to_json(spec)) == spec
+    with pytest.raises(InvalidRequest, match="must be a number, or one of sqrt"):
+        parse_strategy({"name": "beam", "width": "cube"})
 
 
 @pytest.mark.parametrize("spec", SPECS.values())
