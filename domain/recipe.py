@@ -11,6 +11,7 @@ from dataclasses import Field, fields
 from typing import Any, TypeAlias
 
 from domain.errors import InvalidRequest
+from domain.specs.adaptive import Adaptive, ComputeOptimal
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.parameters import Bounds
@@ -22,6 +23,8 @@ StrategySpec: TypeAlias = (
     SelfConsistency
     | BestOfN
     | AdaptiveVoting
+    | Adaptive
+    | ComputeOptimal
     | Revisions
     | Beam
     | Lookahead
@@ -39,6 +42,8 @@ SPECS: dict[str, type[StrategySpec]] = {
         SelfConsistency,
         BestOfN,
         AdaptiveVoting,
+        Adaptive,
+        ComputeOptimal,
         Revisions,
         Beam,
         Lookahead,

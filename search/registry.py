@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from domain.recipe import StrategySpec
+from domain.specs.adaptive import Adaptive, ComputeOptimal
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.sequential import Revisions, RevisionTree
 from domain.specs.stochastic import AdaptiveBranching, Mcts, Particles
 from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
+from search.adaptive import AdaptiveStrategy
 from search.adaptive_branching import AdaptiveBranchingStrategy
 from search.adaptive_voting import AdaptiveVotingStrategy
 from search.beam import BeamStrategy
 from search.best_of_n import BestOfNStrategy
+from search.compute_optimal import ComputeOptimalStrategy
 from search.dvts import DvtsStrategy
 from search.lookahead import LookaheadStrategy
 from search.mcts import MctsStrategy
@@ -28,6 +31,8 @@ STRATEGIES: dict[type[StrategySpec], Strategy[Any, Any]] = {
     SelfConsistency: SelfConsistencyStrategy(),
     BestOfN: BestOfNStrategy(),
     AdaptiveVoting: AdaptiveVotingStrategy(),
+    Adaptive: AdaptiveStrategy(),
+    ComputeOptimal: ComputeOptimalStrategy(),
     Revisions: RevisionsStrategy(),
     Beam: BeamStrategy(),
     Lookahead: LookaheadStrategy(),

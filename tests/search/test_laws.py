@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from domain.moves import STEP_SEPARATOR, Sample
 from domain.recipe import SPECS
+from domain.specs.adaptive import Adaptive, ComputeOptimal
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.sequential import Revisions, RevisionTree
@@ -31,6 +32,14 @@ class TestAdaptiveVoting(StrategyLaws):
         window=st.integers(2, 6),
         round=st.integers(1, 5),
     )
+
+
+class TestAdaptive(StrategyLaws):
+    specs = st.builds(Adaptive, n=st.integers(1, 20), probe=st.integers(1, 6))
+
+
+class TestComputeOptimal(StrategyLaws):
+    specs = st.builds(ComputeOptimal, n=st.integers(1, 20))
 
 
 class TestBestOfN(StrategyLaws):

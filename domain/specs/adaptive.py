@@ -1,0 +1,43 @@
+"""Specs of strategies that decide for themselves what a problem needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from domain.specs.parameters import number
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptive:
+    """Sample `probe` solutions; then do what promises the largest gain in P(right) for its cost, until the search is
+    sure enough, nothing is worth `price`, or `n` solutions are there.
+
+    `price` is the least gain in P(right) that the cost of one plain sample must bring. `confidence` is where the search
+    stops by itself; a job's own confidence target goes before it. What actions bring is fitted (`deliberate
+    calibrate`); without a fit it samples in growing rounds, and asks the verifier only where the votes disagree.
+    """
+
+    name: ClassVar[str] = "adaptive"
+    n: int = number(64, 1, 4096)
+    probe: int = number(4, 1, 16)
+    price: float = number(0.001, 0.0, 1.0)
+    confidence: float = number(0.98, 0.0, 1.0)
+    temperature: float = number(0.8, 0.0, 2.0)
+    top_p: float = number(1.0, 0.01, 1.0)
+    max_tokens: int = number(512, 1, 131_072)
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeOptimal:
+    """Estimate the difficulty from a small probe, then search as did best on problems of that difficulty at this budget
+    (2408.03314, section 3); the probe is charged, and its solutions take part.
+
+    The budget is what best-of-`n` costs, with verification. Without a fit (`deliberate calibrate`) it is best-of-`n`.
+    """
+
+    name: ClassVar[str] = "compute_optimal"
+    n: int = number(16, 1, 4096)
+    temperature: float = number(0.8, 0.0, 2.0)
+    top_p: float = number(1.0, 0.01, 1.0)
+    max_tokens: int = number(512, 1, 131_072)

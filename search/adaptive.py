@@ -1,0 +1,158 @@
+"""The adaptive search: a probe, then again and again what promises the largest gain in P(right) for its cost.
+
+It stops when the caller's confidence (or the spec's) is reached, when no action is worth its price, and when its `n`
+solutions are there; the budget is the shell's. Decisions fall at the ends of rounds: arrival order leaves no mark.
+
+Over-optimisation guard: when the scores of the verifier's favourite rise while fewer and fewer solutions agree with it,
+the verifier is being exploited, not obeyed; then votes decide, and the search ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from domain.calibration import Calibration
+from domain.moves import Move, Outcome
+from domain.problem import Problem
+from domain.recipe import StrategySpec
+from domain.specs.adaptive import Adaptive
+from domain.specs.parallel import BestOfN
+from domain.verdict import Verdict
+from search.controller import Action, Situation, next_action
+from search.guidance import Guidance
+from search.sampling import SamplingState
+from search.solutions import Pool, ask_pool, grown, idle, tell_pool, verifier_is_silent
+from search.stages import Stage, ask_stage, ballot_node, begin_stage, owns, tell_stage
+from search.standing import Standing, stand
+from search.tree import Node, NodeStatus
+
+RISE = 0.02
+"""Change of the best score, and of the vote share, that the guard takes note of."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveState:
+    spec: Adaptive
+    seed: int
+    pool: Pool
+    guidance: Guidance | None = None
+    scoring: bool = False
+    """Whether solutions are verified as they come."""
+    stage: Stage | None = None
+    """A search over steps that is under way or over; at most one a job."""
+    staged: bool = False
+    """Whether the stage is over."""
+    before: tuple[float, float] | None = None
+    """Best score and vote share of the favourite at the decision before: what the guard compares with."""
+
+    @property
+    def in_flight(self) -> tuple[Move, ...]:
+        return self.pool.in_flight if self.stage is None else (*self.pool.in_flight, *self.stage.in_flight)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """What votes: the plain solutions, and one for the stage's answer."""
+        extra = None if self.stage is None else ballot_node(self.stage)
+        return self.pool.nodes if extra is None else (*self.pool.nodes, extra)
+
+    @property
+    def finished(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes if node.finished)
+
+
+class AdaptiveStrategy:
+    def start(self, problem: Problem, spec: Adaptive, seed: int) -> AdaptiveState:
+        probe = BestOfN(min(spec.probe, spec.n), "weighted", "last", spec.temperature, spec.top_p, spec.max_tokens)
+        return AdaptiveState(spec, seed, SamplingState(problem, probe, seed))
+
+    def guide(self, state: AdaptiveState, guidance: Guidance) -> AdaptiveState:
+        return replace(state, guidance=guidance)
+
+    def ask(self, state: AdaptiveState, limit: int) -> tuple[AdaptiveState, tuple[Move, ...]]:
+        asked = state
+        while limit > 0:
+            if asked.stage is not None and not asked.staged:
+                stage, moves = ask_stage(asked.stage, limit)
+                asked = replace(asked, stage=stage, staged=not moves and not stage.in_flight)
+            else:
+                pool, moves = ask_pool(asked.pool, limit, scoring=asked.scoring)
+                asked = replace(asked, pool=pool)
+            if moves:
+                return asked, moves
+            decided = _decided(asked) if not asked.in_flight and idle(asked.pool, scoring=asked.scoring) else None
+            if decided is None:
+                return state, ()
+            asked = decided
+        return state, ()
+
+    def tell(self, state: AdaptiveState, outcome: Outcome) -> AdaptiveState:
+        if state.stage is not None and owns(state.stage, outcome.move_id):
+            return replace(state, stage=tell_stage(state.stage, outcome))
+        return replace(state, pool=tell_pool(state.pool, outcome))
+
+    def verdict(self, state: AdaptiveState) -> Verdict:
+        return _standing(state).verdict
+
+
+def _standing(state: AdaptiveState) -> Standing:
+    """Where the search stands; by votes alone where the guard says so."""
+    nodes, calibration = state.nodes, _calibration(state)
+    sampled = sum(node.status is NodeStatus.SAMPLED for node in nodes)
+    standing = stand(nodes, sampled, calibration)
+    if not exploited(state.before, standing):
+        return standing
+    voted = stand(nodes, sampled, calibration, guarded=True)
+    # Where both are probabilities the larger one counts; else the benefit of doubt is the votes'.
+    return voted if calibration is None or voted.verdict.confidence >= standing.verdict.confidence else standing
+
+
+def exploited(before: tuple[float, float] | None, now: Standing) -> bool:
+    """Whether the favourite's score rose while its share of the votes fell, and another answer has more votes."""
+    if before is None or not now.scored or now.leads_votes:
+        return False
+    return now.best_score >= before[0] + RISE and now.vote_share <= before[1] - RISE
+
+
+def _calibration(state: AdaptiveState) -> Calibration | None:
+    return None if state.guidance is None else state.guidance.calibration
+
+
+def _decided(state: AdaptiveState) -> AdaptiveState | None:
+    """The state with something more to do, or None: the search is over."""
+    if all(node.status is NodeStatus.FAILED for node in state.pool.nodes):
+        return None
+    standing, calibration = _standing(state), _calibration(state)
+    target = None if state.guidance is None else state.guidance.target
+    enough = state.spec.confidence if target is None else target
+    if standing.guarded or standing.verdict.confidence >= enough:
+        return None
+    action = next_action(_situation(state, standing, target), None if calibration is None else calibration.actions)
+    if action is None:
+        return None
+    before = (standing.best_score, standing.vote_share) if standing.scored else None
+    return replace(_begun(state, action), before=before)
+
+
+def _situation(state: AdaptiveState, standing: Standing, target: float | None) -> Situation:
+    silent = verifier_is_silent(state.pool)
+    return Situation(
+        samples=len(state.pool.nodes),
+        scored=state.scoring and not silent,
+        confidence=standing.verdict.confidence,
+        most=state.spec.n,
+        price=state.spec.price,
+        target=target,
+        can_score=not state.scoring,
+        can_search=state.stage is None and not silent,
+    )
+
+
+def _begun(state: AdaptiveState, action: Action) -> AdaptiveState:
+    if action.strategy is not None:
+        return replace(state, scoring=True, stage=_stage(state, action.strategy))
+    scoring = state.scoring or action.scored
+    return replace(state, pool=grown(state.pool, action.samples), scoring=scoring)
+
+
+def _stage(state: AdaptiveState, strategy: StrategySpec) -> Stage:
+    return begin_stage(state.pool.problem, strategy, state.seed, state.spec.n)

@@ -1,0 +1,91 @@
+"""A whole search inside another one: its moves and nodes under names of their own.
+
+Law: a stage is the inner strategy's state and nothing more, so that the laws of the inner one hold for the outer one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from domain.ids import derive_seed
+from domain.moves import ROOT, Move, Outcome, Sample
+from domain.problem import Problem
+from domain.recipe import StrategySpec
+from domain.verdict import Verdict
+from search.strategy import Strategy
+from search.tree import Node, ScoreStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    spec: StrategySpec
+    state: Any
+    base: int
+    """Nodes that the outer search had before it."""
+
+    @property
+    def in_flight(self) -> tuple[Move, ...]:
+        return tuple(_outer(move, self.base) for move in self.state.in_flight)
+
+
+def begin_stage(problem: Problem, spec: StrategySpec, seed: int, base: int) -> Stage:
+    """Its seeds are its own: no move of it repeats one of the outer search."""
+    return Stage(spec, _strategy(spec).start(problem, spec, derive_seed(seed, "stage", base)), base)
+
+
+def ask_stage(stage: Stage, limit: int) -> tuple[Stage, tuple[Move, ...]]:
+    state, moves = _strategy(stage.spec).ask(stage.state, limit)
+    return replace(stage, state=state), tuple(_outer(move, stage.base) for move in moves)
+
+
+def tell_stage(stage: Stage, outcome: Outcome) -> Stage:
+    inner = replace(outcome, move_id=outcome.move_id.removeprefix(_prefix(stage.base)))
+    return replace(stage, state=_strategy(stage.spec).tell(stage.state, inner))
+
+
+def owns(stage: Stage, move_id: str) -> bool:
+    return move_id.startswith(_prefix(stage.base))
+
+
+def stage_verdict(stage: Stage) -> Verdict:
+    return _strategy(stage.spec).verdict(stage.state)
+
+
+def ballot_node(stage: Stage) -> Node | None:
+    """One solution that stands for the stage's answer, with the best score of that answer; None without an answer.
+
+    A tree's solutions are kin: counted one by one they would look like agreement.
+    """
+    verdict = stage_verdict(stage)
+    nodes: tuple[Node, ...] = stage.state.nodes
+    chosen = next((one for one in nodes if one.finished and one.answer and one.answer.text == verdict.answer), None)
+    if verdict.answer is None or verdict.solution is None or chosen is None:
+        return None
+    scored = verdict.evidence is not None and verdict.evidence.scored > 0
+    return replace(
+        chosen,
+        id=chosen.id + stage.base,
+        parent=ROOT,
+        text=verdict.solution,
+        scoring=ScoreStatus.SCORED if scored else ScoreStatus.NONE,
+        scores=(verdict.evidence.best,) if scored and verdict.evidence is not None else (),
+    )
+
+
+def _strategy(spec: StrategySpec) -> Strategy[Any, Any]:
+    # The registry knows the strategies that hold stages, too.
+    from search.registry import strategy_for
+
+    return strategy_for(spec)
+
+
+def _outer(move: Move, base: int) -> Move:
+    named = replace(move, id=_prefix(base) + move.id, node=move.node + base)
+    if isinstance(named, Sample) and named.parent != ROOT:
+        return replace(named, parent=named.parent + base)
+    return named
+
+
+def _prefix(base: int) -> str:
+    return f"stage-{base}-"

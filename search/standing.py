@@ -1,0 +1,82 @@
+"""Where a self-deciding search stands: the answer it would return, how sure it is, and on what grounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from domain.calibration import Calibration
+from domain.verdict import ConfidenceKind, Verdict
+from search.confidence import fitted_confidence
+from search.election import FAMILY, elect
+from search.features import evidence_for
+from search.solutions import classes_of, votes_of
+from search.tree import Node, ScoreStatus
+from search.verdicts import NOTHING, elected
+from search.voting import AnswerClass
+
+VOTES = "most votes"
+LIKELIEST = "highest fitted chance of being right"
+WEIGHTED = "largest sum of verifier scores"
+GUARDED = "most votes (the verifier's favourite lost agreement while its scores rose)"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    verdict: Verdict
+    best_score: float = 0.0
+    """Of the returned answer; 0 without scores."""
+    vote_share: float = 0.0
+    """Of the returned answer, among all that came back."""
+    scored: bool = False
+    leads_votes: bool = True
+    """Whether no other answer has more votes."""
+    guarded: bool = False
+    """The guard has taken the verifier's say."""
+
+
+def stand(nodes: Sequence[Node], sampled: int, calibration: Calibration | None, *, guarded: bool = False) -> Standing:
+    """By votes where nothing is scored, or where the guard says so."""
+    if guarded:
+        return replace(_by_votes(nodes, sampled, calibration, GUARDED), guarded=True)
+    if not any(node.scoring is ScoreStatus.SCORED for node in nodes):
+        return _by_votes(nodes, sampled, calibration, VOTES)
+    classes = classes_of(nodes)
+    model = None if calibration is None else calibration.model(FAMILY)
+    if model is None:
+        return _standing(classes, classes[0], sampled, elected(classes, classes[0], sampled, WEIGHTED))
+    winner, chance = elect(model, classes, sampled)
+    return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, LIKELIEST), chance))
+
+
+def votes_chance(nodes: Sequence[Node], sampled: int, calibration: Calibration) -> float:
+    """P(right) of the answer with the most votes, as if there were no scores; 0 where that was not fitted."""
+    model, classes = calibration.model("votes"), votes_of(nodes)
+    if model is None or not classes:
+        return 0.0
+    return fitted_confidence(model, replace(evidence_for(classes, classes[0], sampled), scored=0))
+
+
+def _by_votes(nodes: Sequence[Node], sampled: int, calibration: Calibration | None, why: str) -> Standing:
+    classes = votes_of(nodes)
+    if not classes:
+        return Standing(NOTHING)
+    verdict = elected(classes, classes[0], sampled, why)
+    if calibration is not None and calibration.model("votes") is not None:
+        verdict = _fitted(verdict, votes_chance(nodes, sampled, calibration))
+    return replace(_standing(classes, classes[0], sampled, verdict), scored=False)
+
+
+def _fitted(verdict: Verdict, chance: float) -> Verdict:
+    return replace(verdict, confidence=chance, confidence_kind=ConfidenceKind.CALIBRATED)
+
+
+def _standing(classes: Sequence[AnswerClass], winner: AnswerClass, sampled: int, verdict: Verdict) -> Standing:
+    most = max(len(one.ballots) for one in classes)
+    return Standing(
+        verdict=verdict,
+        best_score=winner.best.weight,
+        vote_share=len(winner.ballots) / max(sampled, 1),
+        scored=True,
+        leads_votes=len(winner.ballots) == most,
+    )
