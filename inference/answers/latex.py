@@ -34,6 +34,7 @@ _SYNONYMS = (
     (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
     (re.compile(r"\\(?:cdot|times|ast)(?![a-zA-Z])"), "*"),
     (re.compile(r"\\div(?![a-zA-Z])"), "/"),
+    (re.compile(r"\\varnothing(?![a-zA-Z])|∅"), r"\\emptyset"),
     (re.compile(r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|mathbf|operatorname)(?![a-zA-Z])"), r"\\text"),
 )
 _ARGUMENT = re.compile(r"\\(frac|sqrt)\s*(\[[^\]]*\])?\s*")

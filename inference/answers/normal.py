@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from inference.answers.absolute import absolute_bounds
+from inference.answers.assigned import SYMBOL, assigned, is_name
 from inference.answers.latex import CLOSE, OPEN, balanced_end, cleaned, is_balanced, split_top
 from inference.answers.rational import rational
 
@@ -24,11 +26,12 @@ _CLOCK = re.compile(r"^\d+(?:\s*:\s*\d+)+$")
 _CHOICE = re.compile(r"^\(?\s*([A-E])\s*\)?\.?$")
 _PERCENT = re.compile(r"^(.+?)\s*(?:%|percent|pct)$", re.IGNORECASE)
 _WORDS = re.compile(r"^[A-Za-z][A-Za-z'’-]{2,}$|^[A-Za-z][A-Za-z'’.-]*(?:[ ][A-Za-z0-9'’.-]+)+$|^(?:no|NO|No)$")
-_SYMBOL = r"[A-Za-z](?:_\{?\w+\}?)?(?:\([A-Za-z]\))?|\\[a-z]+|[A-Z]{2,3}"
 _NAMED = re.compile(
-    rf"^(?:{_SYMBOL}|\((?:\s*(?:{_SYMBOL})\s*,?)+\)|(?:{_SYMBOL})\s*:\s*(?:{_SYMBOL}))\s*(?:=|\\in\b)\s*(?=\S)"
+    rf"^(?:{SYMBOL}|\((?:\s*(?:{SYMBOL})\s*,?)+\)|(?:{SYMBOL})\s*:\s*(?:{SYMBOL}))\s*(?:=|\\in\b)\s*(?=\S)"
 )
-_BETWEEN = re.compile(rf"^(.+?)([<≤])\s*(?:{_SYMBOL})\s*([<≤])(.+)$")
+_NAME_LAST = re.compile(rf"^([^=<>≤≥≠]*[^=<>≤≥≠\s])\s*=\s*(?:{SYMBOL})$")
+_SCIENTIFIC = re.compile(r"^(-?\d+(?:\.\d*)?|-?\.\d+)[eE]([+-]?\d{1,3})$")
+_BETWEEN = re.compile(rf"^(.+?)([<≤])\s*(?:{SYMBOL})\s*([<≤])(.+)$")
 _MATRIX = re.compile(r"^\\begin\{[pbv]?matrix\}((?:(?!\\begin).)*)\\end\{[pbv]?matrix\}$", re.DOTALL)
 _AND = re.compile(r",?\s*(?:\\text\s*\{\s*(?:,\s*)?(?:and|or)\s*\}|\b(?:and|or)\b)\s*", re.IGNORECASE)
 
@@ -40,23 +43,26 @@ def normal_form(text: str) -> str:
 
 
 def _key(text: str) -> str:
+    if text.count("=") > 1 and (values := assigned(text)):
+        return "(" + ";".join(_key(value) for _, value in sorted(values)) + ")"
     text = _unwrapped(text)
     if not is_balanced(text):
         return _leaf(text)
     choice = _CHOICE.match(text)
     if choice:
         return f"c:{choice.group(1)}"
-    return _matrix(text) or _several(text) or _bracketed(text) or _between(text) or _leaf(text)
+    return _matrix(text) or _several(text) or _bracketed(text) or absolute_bounds(text) or _between(text) or _leaf(text)
 
 
 def _unwrapped(text: str) -> str:
-    r"""Without a group, a `\text{…}` or a bold around the whole, and without a name such as `x =` before it."""
+    r"""Without a group, a `\text{…}` or a bold around the whole, and without a name before or after it (`x =`)."""
     while True:
         before = text
         whole = re.match(r"^(?:\\text\s*)?\{", text)
         if whole and balanced_end(text, whole.end() - 1) == len(text) and (text[0] == "\\" or "," not in text):
             text = text[whole.end() : -1].strip()
         text = text[named.end() :] if (named := _NAMED.match(text)) else text
+        text = last.group(1) if (last := _NAME_LAST.match(text)) and not is_name(last.group(1)) else text
         if text == before:
             return text
 
@@ -92,7 +98,7 @@ def _list_parts(text: str) -> list[str]:
 
 def _set(parts: list[str]) -> str:
     keys = sorted({key for part in parts for key in _signs(part)})
-    return "{" + ";".join(keys) + "}"
+    return "{" + ";".join(keys) + "}" if keys else r"x:\emptyset"
 
 
 def _signs(part: str) -> list[str]:
@@ -142,6 +148,8 @@ def _leaf(text: str) -> str:
 def _value(text: str) -> str | None:
     """The rational number of a text with thousands separators and units, as `p` or `p/q`."""
     text = _without_text(text).strip()
+    if (scientific := _SCIENTIFIC.match(text)) is not None:
+        text = f"{scientific[1]}*10^{{{scientific[2]}}}"
     unit = _UNIT.match(text)
     if unit and not _NO_UNIT.match(unit.group(2)):
         text = unit.group(1)

@@ -6,6 +6,8 @@ stay different; expressions with variables by evaluation at fixed points; math-v
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +15,7 @@ import sympy  # type: ignore[import-untyped]
 from math_verify import LatexExtractionConfig, parse, verify  # type: ignore[import-untyped]
 
 from inference.answers.keys import Node, decided, latex_of, parse_key
+from inference.answers.rounding import is_rounding
 
 _DIGITS = 60
 _TOLERANCE = sympy.Float("1e-40")
@@ -26,11 +29,40 @@ def equal_keys(left: str, right: str) -> bool:
     return _equal(parse_key(left), parse_key(right)) if verdict is None else verdict
 
 
+def rounded_keys(left: str, right: str) -> bool:
+    """Whether they are equal when decimals may be roundings of the other side's exact values: for grading only."""
+    return _close(parse_key(left), parse_key(right))
+
+
+def _close(left: Node, right: Node) -> bool:
+    if not left.is_leaf and left.kind == right.kind and len(left.parts) == len(right.parts):
+        return _parts_equal(left, right, _close)
+    return _equal(left, right) or _rounds(left, right) or _rounds(right, left)
+
+
+def _rounds(decimal: Node, exact: Node) -> bool:
+    if decimal.kind != "q" or not exact.is_leaf or exact.kind not in ("q", "x"):
+        return False
+    value = Fraction(exact.text) if exact.kind == "q" else _real_value(_parsed(latex_of(exact)))
+    return value is not None and is_rounding(Fraction(decimal.text), value)
+
+
+def _real_value(expression: Any) -> Fraction | None:
+    """A real number to 60 digits; None for everything else."""
+    if not isinstance(expression, sympy.Expr):
+        return None
+    number = sympy.N(_with_constants(expression), _DIGITS)
+    if not (number.is_number and number.is_real and number.is_finite):
+        return None
+    exact = sympy.Rational(number)
+    return Fraction(int(exact.p), int(exact.q))
+
+
 def _equal(left: Node, right: Node) -> bool:
     if left == right:
         return True
     if not left.is_leaf and left.kind == right.kind:
-        return len(left.parts) == len(right.parts) and _parts_equal(left, right)
+        return len(left.parts) == len(right.parts) and _parts_equal(left, right, _equal)
     if left.is_leaf and right.is_leaf:
         verdict = decided(f"{left.kind}:{left.text}", f"{right.kind}:{right.text}")
         if verdict is not None:
@@ -38,12 +70,12 @@ def _equal(left: Node, right: Node) -> bool:
     return _same_meaning(_parsed(latex_of(left)), _parsed(latex_of(right)))
 
 
-def _parts_equal(left: Node, right: Node) -> bool:
+def _parts_equal(left: Node, right: Node, same: Callable[[Node, Node], bool]) -> bool:
     if left.kind not in _UNORDERED:
-        return all(map(_equal, left.parts, right.parts))
+        return all(map(same, left.parts, right.parts))
     free = list(right.parts)
     for part in left.parts:
-        match = next((other for other in free if _equal(part, other)), None)
+        match = next((other for other in free if same(part, other)), None)
         if match is None:
             return False
         free.remove(match)
@@ -66,11 +98,12 @@ def _same_meaning(left: Any, right: Any) -> bool:
         return _same_expression(_with_constants(left), _with_constants(right))
     if isinstance(left, sympy.Expr) != isinstance(right, sympy.Expr) and not _is_named(left, right):
         return False
-    return bool(verify(left, right, timeout_seconds=None))
+    return bool(verify(left, right, allow_set_relation_comp=True, timeout_seconds=None))
 
 
 def _with_constants(value: sympy.Expr) -> sympy.Expr:
-    """In an answer, `e` and `i` are the numbers."""
+    """In an answer, `e` and `i` are the numbers, and decimals are exact."""
+    value = value.replace(lambda part: part.is_Float, lambda part: sympy.Rational(str(part)))
     return value.subs({symbol: _CONSTANTS[symbol.name] for symbol in value.free_symbols if symbol.name in _CONSTANTS})
 
 
