@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,9 +48,10 @@ class Journal:
         self._path = path
         self._header = {"journal": VERSION, "of": json.loads(json.dumps(identity))}
         self._entries: dict[str, _Entry] = {}
-        with _using(path):
-            self._file = _locked(path)
+        with _using(path), ExitStack() as opened:
+            self._file = opened.enter_context(_locked(path))
             self._load()
+            opened.pop_all()  # it stays open
 
     def __enter__(self) -> Self:
         return self
