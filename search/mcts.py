@@ -1,132 +1,145 @@
-"""Monte-Carlo tree search over steps, with a process reward model in the place of rollouts.
+"""Monte-Carlo tree search over steps, with a process reward model for values.
 
-A simulation goes down by PUCT to a node that may be given one more sample, samples one step there, has it scored and
-backs the score up. A finished solution is a leaf that nothing goes below. All finished ones vote in the end, weighted
-by their scores: never only the most visited branch.
+A simulation goes down by PUCT to a beginning that may be given one more sample, has the rest of the solution sampled in
+one call and the whole scored in one more: the score of each step is the value of that beginning, and the whole
+solution's is backed up to the top. So `n` simulations are `n` solutions, at the price of best-of-N or less.
 
-A step that was sampled before is a twin: its score is known, and it raises the step's prior. A cut text or one without
-an answer is worth 0, since it leads to nothing; a failed call is worth nothing known.
+All finished solutions vote in the end, weighted by their scores: never only the most visited branch. A cut text or one
+without an answer is worth 0, since it leads to nothing; a failed call is worth nothing known. Equal solutions are
+scored once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from domain.moves import ROOT, STEP_SEPARATOR, FinishReason, Move, Outcome, Sample
+from domain.moves import ROOT, STEP_SEPARATOR, Move, Outcome, Sample, split_steps
 from domain.problem import Problem
 from domain.specs.stochastic import Mcts
 from domain.verdict import Verdict
 from search.choosing import by_verifier, value_of
-from search.frontier import open_step, path
-from search.growth import Growth, asked, due, recorded, sample_of
-from search.puct import Place, best_child, come_back, set_out, visited, wants_sample, way_up
+from search.growth import Growth, asked, came_back, due, own_solution, recorded, sample_of
+from search.puct import (
+    EMPTY_TREE,
+    TOP,
+    Place,
+    backed_up,
+    best_child,
+    give_up,
+    inserted,
+    set_out,
+    steps_to,
+    wants_sample,
+    way_up,
+)
 from search.tree import Node, NodeStatus, ScoreStatus
 
 
 @dataclass(frozen=True, slots=True)
 class State(Growth[Mcts]):
-    places: tuple[Place, ...] = (Place(),)
-    """Place `i` belongs to node `i`; the first one to the root."""
+    """Nodes are whole solutions; places are their steps."""
+
+    places: tuple[Place, ...] = EMPTY_TREE
+    starts: tuple[int, ...] = ()
+    """The place that each node was sampled from."""
+    ends: tuple[int, ...] = ()
+    """The place where each node's solution ends; `TOP` while it has not ended."""
 
 
 class MctsStrategy:
-    """Scores each new step as soon as it is there, and goes down again as soon as a score is."""
+    """Scores each new solution as soon as it is there, and goes down again as soon as a score is."""
 
     def start(self, problem: Problem, spec: Mcts, seed: int) -> State:
         return State(problem, spec, seed)
 
     def ask(self, state: State, limit: int) -> tuple[State, tuple[Move, ...]]:
         taken = _digested(state)
-        taken, scores = due(taken, limit, _solution_in(taken))
-        room = min(limit - len(scores), taken.spec.parallel - taken.places[ROOT].open, taken.spec.n - len(taken.nodes))
-        places, first = list(taken.places), len(taken.nodes) + 1
-        samples = [_simulated(taken, places, node) for node in range(first, first + max(room, 0))]
-        if not scores and not samples:
+        taken, scores = due(taken, limit, own_solution(taken))
+        room = min(limit - len(scores), taken.spec.parallel - taken.places[TOP].open, taken.spec.n - len(taken.nodes))
+        if room <= 0 and not scores:
             return state, ()
-        return asked(replace(taken, places=tuple(places)), samples, scores)
+        places, first = list(taken.places), len(taken.nodes) + 1
+        starts = [_chosen(taken.spec, places) for _ in range(room)]
+        samples = [_sample(taken, places, node, start) for node, start in enumerate(starts, first)]
+        taken = replace(
+            taken,
+            places=tuple(places),
+            starts=(*taken.starts, *starts),
+            ends=taken.ends + (TOP,) * len(starts),
+        )
+        return asked(taken, samples, scores)
 
     def tell(self, state: State, outcome: Outcome) -> State:
-        return recorded(state, outcome, whole=False)
+        return recorded(state, outcome, whole=True)
 
     def verdict(self, state: State) -> Verdict:
-        spec, nodes = state.spec, state.nodes
-        ended = sum(node.status is NodeStatus.SAMPLED and node.finish is not FinishReason.STOP for node in nodes)
-        whole = _solution_in(state)
-        return by_verifier(state.finished, ended, spec.selection, spec.aggregation, lambda node: whole(node.id))
+        known, spec = _digested(state), state.spec
+        return by_verifier(known.finished, came_back(known.nodes), spec.selection, spec.aggregation)
 
 
-def _solution_in(state: State) -> Callable[[int], str]:
-    return lambda node: STEP_SEPARATOR.join(path(state.nodes, node))
-
-
-def _simulated(state: State, places: list[Place], node: int) -> Sample:
-    """Go down and set out; the places are updated."""
-    at = _chosen(state, places)
-    set_out(places, state.nodes, at)
-    places.append(Place())
-    prefix = "".join(step + STEP_SEPARATOR for step in path(state.nodes, at))
-    return sample_of(state, node, parent=at, prefix=prefix, stop=(STEP_SEPARATOR,))
-
-
-def _chosen(state: State, places: list[Place]) -> int:
-    spec, at, depth = state.spec, ROOT, 0
+def _chosen(spec: Mcts, places: list[Place]) -> int:
+    """Go down to where the next sample is to start, and set out from there."""
+    at = TOP
     while not wants_sample(places[at], spec.width, spec.widening):
-        below = [child for child in places[at].children if _goes_on(state.nodes[child - 1])]
-        if not below or depth + 1 >= spec.max_steps:
-            return at
-        at, depth = best_child(places, at, below, spec.explore), depth + 1
+        below = [child for child in places[at].children if places[child].visits and not places[child].solutions]
+        if not below:
+            break
+        at = best_child(places, at, below, spec.explore)
+    set_out(places, at)
     return at
 
 
-def _goes_on(node: Node) -> bool:
-    """Whether a simulation may go below it: the verifier was asked about it, and its solution is not finished."""
-    return open_step(node) and node.scoring in (ScoreStatus.SCORED, ScoreStatus.FAILED)
+def _sample(state: State, places: list[Place], node: int, start: int) -> Sample:
+    parent = ROOT if start == TOP else places[start].node
+    return sample_of(
+        state, node, parent=parent, prefix="".join(step + STEP_SEPARATOR for step in steps_to(places, start))
+    )
 
 
 def _digested(state: State) -> State:
     """Take in what has come, in the order of the nodes."""
     if not state.news:
         return state
-    nodes, places, unscored = list(state.nodes), list(state.places), list(state.unscored)
+    nodes, places, ends = list(state.nodes), list(state.places), list(state.ends)
+    unscored = list(state.unscored)
     for node in (nodes[node - 1] for node in state.news):
-        if node.scoring is ScoreStatus.NONE:
-            _take_sample(state.spec, nodes, places, unscored, node)
+        start = state.starts[node.id - 1]
+        if node.scoring is not ScoreStatus.NONE:
+            _take_score(state, nodes, places, ends[node.id - 1])
+        elif node.finished:
+            steps = split_steps(node.text)[len(way_up(places, start)) - 1 :]
+            ends[node.id - 1] = inserted(places, start, steps or (node.text,), node.id)
+            unscored += _take_solution(state, nodes, places, ends[node.id - 1], node)
         else:
-            _take_score(state.spec, nodes, places, node)
-    return replace(state, nodes=tuple(nodes), places=tuple(places), news=(), unscored=tuple(sorted(unscored)))
+            give_up(places, start)
+            if node.status is NodeStatus.SAMPLED:
+                backed_up(places, start, 0.0, ())
+    return replace(
+        state,
+        nodes=tuple(nodes),
+        places=tuple(places),
+        ends=tuple(ends),
+        news=(),
+        unscored=tuple(sorted(unscored)),
+    )
 
 
-def _take_sample(spec: Mcts, nodes: list[Node], places: list[Place], unscored: list[int], node: Node) -> None:
-    """A new step is to be scored, and its simulation goes on until it is; any other simulation is over."""
-    if node.status is NodeStatus.FAILED:
-        come_back(places, nodes, node.parent, None)
-    elif not _of_use(spec, nodes, node):
-        come_back(places, nodes, node.parent, 0.0)
-    elif (twin := _twin(nodes, places, node)) is not None:
-        value = value_of(nodes[twin - 1], spec.aggregation)
-        nodes[node.id - 1] = replace(node, scoring=nodes[twin - 1].scoring, scores=nodes[twin - 1].scores)
-        places[twin] = visited(replace(places[twin], twins=(*places[twin].twins, node.id)), value)
-        come_back(places, nodes, node.parent, value)
-    else:
-        parent = places[node.parent]
-        places[node.parent] = replace(parent, children=(*parent.children, node.id))
-        unscored.append(node.id)
+def _take_solution(state: State, nodes: list[Node], places: list[Place], end: int, node: Node) -> list[int]:
+    """A new solution is to be scored; one that is known already shares the score of the first."""
+    first = nodes[places[end].solutions[0] - 1]
+    if first.id == node.id:
+        return [node.id]
+    nodes[node.id - 1] = replace(node, scoring=first.scoring, scores=first.scores)
+    if places[end].visits:  # the first one's score was taken in before
+        give_up(places, state.starts[node.id - 1])
+        backed_up(places, end, value_of(first, state.spec.aggregation), first.scores)
+    return []
 
 
-def _take_score(spec: Mcts, nodes: list[Node], places: list[Place], node: Node) -> None:
-    for twin in places[node.id].twins:
-        nodes[twin - 1] = replace(nodes[twin - 1], scoring=node.scoring, scores=node.scores)
-    value = value_of(node, spec.aggregation)
-    places[node.id] = visited(places[node.id], value)
-    come_back(places, nodes, node.parent, value)
-
-
-def _of_use(spec: Mcts, nodes: list[Node], node: Node) -> bool:
-    """Finished, or a step that may go on within the limit of steps."""
-    return node.finished or (open_step(node) and len(way_up(nodes, node.parent)) < spec.max_steps)
-
-
-def _twin(nodes: list[Node], places: list[Place], node: Node) -> int | None:
-    siblings = (nodes[child - 1] for child in places[node.parent].children)
-    return next((one.id for one in siblings if (one.text, one.finish) == (node.text, node.finish)), None)
+def _take_score(state: State, nodes: list[Node], places: list[Place], end: int) -> None:
+    """The simulations of all solutions that end here are over."""
+    first = nodes[places[end].solutions[0] - 1]
+    for node in places[end].solutions:
+        nodes[node - 1] = replace(nodes[node - 1], scoring=first.scoring, scores=first.scores)
+        give_up(places, state.starts[node - 1])
+        backed_up(places, end, value_of(first, state.spec.aggregation), first.scores)

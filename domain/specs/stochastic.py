@@ -45,17 +45,22 @@ class Particles(StepSearch):
 
 
 @dataclass(frozen=True, slots=True)
-class Mcts(StepSearch):
+class Mcts:
     """Monte-Carlo tree search over steps: PUCT with the verifier's scores as values and the policy's own frequencies as
-    priors. `n` counts sampled steps here, each of them one simulation.
+    priors. Each of the `n` simulations goes down to the beginning of a solution and samples the rest of it.
 
-    A node is given ⌈`width` × (1 + visits)^`widening`⌉ samples before the search goes below it; `explore` is the weight
-    of the exploration term. At most `parallel` simulations are open, each a virtual loss on its way.
+    A beginning is given ⌈`width` × (1 + visits)^`widening`⌉ samples before the search goes below it; `explore` is the
+    weight of the exploration term. At most `parallel` simulations are open, each a virtual loss on its way.
     """
 
     name: ClassVar[str] = "mcts"
-    n: int = number(128, 1, 65_536)
-    parallel: int = number(8, 1, 256)
+    n: int = number(16, 1, 4096)
+    parallel: int = number(4, 1, 256)
     explore: float = number(1.0, 0.0, 100.0)
     width: int = number(2, 1, 64)
     widening: float = number(0.5, 0.0, 1.0)
+    selection: str = choice("weighted", "weighted", "best")
+    aggregation: str = choice("last", "last", "min", "product", "mean")
+    temperature: float = number(0.8, 0.0, 2.0)
+    top_p: float = number(1.0, 0.01, 1.0)
+    max_tokens: int = number(512, 1, 131_072)

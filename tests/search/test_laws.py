@@ -18,6 +18,12 @@ from search.stop_rules import RULES
 from tests.search.laws import StrategyLaws
 
 
+def goes_on_from_a_beginning(move: Sample, ended: Mapping[int, str]) -> bool:
+    """The prefix is a proper beginning, of whole steps, of the solution that it comes from."""
+    whole = ended[move.parent]
+    return whole.startswith(move.prefix) and move.prefix.endswith(STEP_SEPARATOR) and not move.attempts
+
+
 class TestSelfConsistency(StrategyLaws):
     specs = st.builds(SelfConsistency, n=st.integers(1, 20))
 
@@ -101,9 +107,7 @@ class TestRevisionTree(StrategyLaws):
     )
 
     def may_continue(self, move: Sample, ended: Mapping[int, str]) -> bool:
-        """A restart goes on from a proper beginning of the solution that it comes from."""
-        whole = ended[move.parent]
-        return whole.startswith(move.prefix) and move.prefix.endswith(STEP_SEPARATOR) and not move.attempts
+        return goes_on_from_a_beginning(move, ended)
 
 
 class TestAdaptiveBranching(StrategyLaws):
@@ -132,14 +136,16 @@ class TestParticles(StrategyLaws):
 class TestMcts(StrategyLaws):
     specs = st.builds(
         Mcts,
-        n=st.integers(1, 40),
+        n=st.integers(1, 20),
         parallel=st.integers(1, 8),
-        max_steps=st.integers(1, 6),
         aggregation=st.sampled_from(sorted(AGGREGATIONS)),
         selection=st.sampled_from(["weighted", "best"]),
         width=st.integers(1, 3),
         widening=st.sampled_from([0.0, 0.5, 1.0]),
     )
+
+    def may_continue(self, move: Sample, ended: Mapping[int, str]) -> bool:
+        return goes_on_from_a_beginning(move, ended)
 
 
 def test_every_strategy_is_registered_and_under_the_laws() -> None:
