@@ -15,7 +15,7 @@ from domain.specs.adaptive import Adaptive, ComputeOptimal
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.parameters import Bounds
-from domain.specs.sequential import Revisions, RevisionTree
+from domain.specs.sequential import BudgetForcing, Revisions, RevisionTree
 from domain.specs.stochastic import AdaptiveBranching, Mcts, Particles
 from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
 
@@ -34,6 +34,7 @@ StrategySpec: TypeAlias = (
     | AdaptiveBranching
     | Particles
     | Mcts
+    | BudgetForcing
 )
 
 SPECS: dict[str, type[StrategySpec]] = {
@@ -53,6 +54,7 @@ SPECS: dict[str, type[StrategySpec]] = {
         AdaptiveBranching,
         Particles,
         Mcts,
+        BudgetForcing,
     )
 }
 DEFAULT_STRATEGY = BestOfN.name

@@ -8,7 +8,7 @@ from domain.recipe import StrategySpec
 from domain.specs.adaptive import Adaptive, ComputeOptimal
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
-from domain.specs.sequential import Revisions, RevisionTree
+from domain.specs.sequential import BudgetForcing, Revisions, RevisionTree
 from domain.specs.stochastic import AdaptiveBranching, Mcts, Particles
 from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
 from search.adaptive import AdaptiveStrategy
@@ -16,6 +16,7 @@ from search.adaptive_branching import AdaptiveBranchingStrategy
 from search.adaptive_voting import AdaptiveVotingStrategy
 from search.beam import BeamStrategy
 from search.best_of_n import BestOfNStrategy
+from search.budget_forcing import BudgetForcingStrategy
 from search.compute_optimal import ComputeOptimalStrategy
 from search.dvts import DvtsStrategy
 from search.lookahead import LookaheadStrategy
@@ -42,6 +43,7 @@ STRATEGIES: dict[type[StrategySpec], Strategy[Any, Any]] = {
     AdaptiveBranching: AdaptiveBranchingStrategy(),
     Particles: ParticlesStrategy(),
     Mcts: MctsStrategy(),
+    BudgetForcing: BudgetForcingStrategy(),
 }
 
 

@@ -39,6 +39,8 @@ class Node:
     finish: FinishReason | None = None
     answer: Answer | None = None
     logprob: float | None = None
+    tokens: int = 0
+    """Tokens that were generated for it; 0 also where the engine does not say."""
     equivalent: tuple[str, ...] = ()
     scoring: ScoreStatus = ScoreStatus.NONE
     scores: tuple[float, ...] = ()
@@ -60,6 +62,7 @@ def with_sample(node: Node, outcome: Sampled | Failed) -> Node:
         finish=outcome.finish,
         answer=outcome.answer,
         logprob=outcome.logprob,
+        tokens=outcome.cost.generated_tokens,
         equivalent=tuple(sorted(outcome.equivalent)),
     )
 

@@ -52,3 +52,32 @@ class RevisionTree:
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)
     max_tokens: int = number(512, 1, 131_072)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetForcing:
+    """Steer how long a thinking model thinks: `n` traces, sampled `chunk_tokens` at a time, that vote in the end.
+
+    A trace that ends its thinking (the `marker`) is told to wait and go on, up to `waits` times; at `thinking_tokens`
+    its thinking is closed and an answer forced (s1, 2501.19393). After each chunk its answer is asked for in a probe of
+    at most `probe_tokens`; after `probes` equal answers in a row the trace is over (0: no probes; 2412.20993). Once
+    `warmup` traces have ended, others are given up when a chunk of theirs is less certain than the least certain chunk
+    was in a share of `keep` of those (1: none is given up; DeepConf, 2508.15260). `max_tokens` limits the answer.
+
+    "confidence" weighs a vote by the geometric mean probability of a token in the trace's least certain chunk.
+    """
+
+    name: ClassVar[str] = "budget_forcing"
+    n: int = number(4, 1, 4096)
+    waits: int = number(1, 0, 64)
+    thinking_tokens: int = number(4096, 1, 131_072)
+    chunk_tokens: int = number(512, 1, 131_072)
+    probes: int = number(2, 0, 64)
+    probe_tokens: int = number(32, 1, 4096)
+    warmup: int = number(8, 1, 4096)
+    keep: float = number(0.9, 0.0, 1.0)
+    marker: str = choice("</think>", "</think>", "[/THINK]", "<|end_of_thought|>")
+    selection: str = choice("confidence", "confidence", "majority")
+    temperature: float = number(0.8, 0.0, 2.0)
+    top_p: float = number(1.0, 0.01, 1.0)
+    max_tokens: int = number(512, 1, 131_072)

@@ -9,7 +9,7 @@ from domain.recipe import SPECS
 from domain.specs.adaptive import Adaptive, ComputeOptimal
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
-from domain.specs.sequential import Revisions, RevisionTree
+from domain.specs.sequential import BudgetForcing, Revisions, RevisionTree
 from domain.specs.stochastic import AdaptiveBranching, Mcts, Particles
 from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
 from search.aggregation import AGGREGATIONS
@@ -146,6 +146,24 @@ class TestMcts(StrategyLaws):
 
     def may_continue(self, move: Sample, ended: Mapping[int, str]) -> bool:
         return goes_on_from_a_beginning(move, ended)
+
+
+class TestBudgetForcing(StrategyLaws):
+    specs = st.builds(
+        BudgetForcing,
+        n=st.integers(1, 6),
+        waits=st.integers(0, 2),
+        thinking_tokens=st.integers(1, 60),
+        chunk_tokens=st.integers(1, 20),
+        probes=st.integers(0, 3),
+        warmup=st.integers(1, 4),
+        keep=st.sampled_from([0.0, 0.5, 1.0]),
+        selection=st.sampled_from(["confidence", "majority"]),
+    )
+
+    def may_continue(self, move: Sample, ended: Mapping[int, str]) -> bool:
+        """A trace goes on after "wait", after its closed thinking and after a probe; never after its own end."""
+        return move.parent not in ended or ended[move.parent] != move.prefix
 
 
 def test_every_strategy_is_registered_and_under_the_laws() -> None:
