@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from domain.errors import ConfigurationError
@@ -53,14 +53,14 @@ def fit(model: Any, rows: Sequence[Row], settings: Settings, work: Path, loss: L
     trainer = Trainer(
         model=model,
         args=_sized(arguments, len(batches), devices, settings),
-        train_dataset=_Batches(rows, batches),  # type: ignore[arg-type]
+        train_dataset=_Batches(rows, batches),
         data_collator=collate,
         compute_loss_func=loss,
         callbacks=[keeper, _Watch(title)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(found) if found else None)
-    history = [(entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
+    history = [(int(entry["step"]), entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     return Fitted(history, keeper.seconds, devices)
 
 
@@ -74,8 +74,9 @@ def process_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = N
     kept = labels != IGNORED  # [B, T]
     logs = outputs.logits[kept].float().log_softmax(-1)  # [labelled, 2]
     target = labels[kept].to(logs.dtype)
-    total = -(target * logs[:, 1] + (1 - target) * logs[:, 0]).sum()
-    return total / (kept.sum() if num_items_in_batch is None else num_items_in_batch)
+    total: torch.Tensor = -(target * logs[:, 1] + (1 - target) * logs[:, 0]).sum()
+    count: torch.Tensor = kept.sum() if num_items_in_batch is None else num_items_in_batch
+    return total / count
 
 
 def collate(items: Sequence[Sequence[Row]]) -> dict[str, torch.Tensor]:
@@ -173,5 +174,5 @@ def _arguments(settings: Settings, work: Path) -> TrainingArguments:
 
 def _sized(arguments: TrainingArguments, batches: int, devices: int, settings: Settings) -> TrainingArguments:
     steps = batches // (devices * settings.accumulate)
-    arguments.warmup_steps = math.ceil(WARMUP_SHARE * steps)
+    arguments.warmup_steps = int(WARMUP_SHARE * steps)
     return arguments

@@ -51,7 +51,7 @@ class Keeper(TrainerCallback):
         return self._before + time.monotonic() - self._began
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        from accelerate import PartialState
+        from accelerate import PartialState  # type: ignore[import-untyped]
 
         PartialState().wait_for_everyone()
         if state.is_world_process_zero:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelerate import PartialState
+from accelerate import PartialState  # type: ignore[import-untyped]
 
 from domain.errors import ConfigurationError
 from training.artifacts.disk import require_free
