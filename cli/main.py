@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cli.commands import demo, doctor, jobs, key, problems, solve, train, up
+from cli.commands import demo, doctor, jobs, key, problems, replay, solve, train, up
 from domain.errors import DeliberateError
 
 BAD_INPUT = 2
@@ -33,6 +33,7 @@ app.command()(jobs.result)
 app.command()(jobs.cancel)
 app.command("list")(jobs.list_jobs)
 app.command()(solve.solve)
+app.command()(replay.replay)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(key.key)

@@ -24,6 +24,8 @@ def check_verifier(settings: Settings) -> str:
 def _check(spec: str, folder: Callable[[str], Path]) -> str:
     if spec.startswith("scripted"):
         return f"{spec} (no model)"
+    if spec.startswith("recorded:"):
+        return f"{spec} (recorded solutions)"
     if not is_local(spec):
         return f"{spec} (downloaded at the first start)"
     return str(folder(spec))

@@ -101,6 +101,7 @@ def _same_meaning(left: Any, right: Any) -> bool:
     return bool(verify(left, right, allow_set_relation_comp=True, timeout_seconds=None))
 
 
+@lru_cache(maxsize=16_384)
 def _with_constants(value: sympy.Expr) -> sympy.Expr:
     """In an answer, `e` and `i` are the numbers, and decimals are exact."""
     value = value.replace(lambda part: part.is_Float, lambda part: sympy.Rational(str(part)))
@@ -119,12 +120,12 @@ def _is_named(left: Any, right: Any) -> bool:
 
 
 def _same_expression(left: sympy.Expr, right: sympy.Expr) -> bool:
-    symbols = sorted(left.free_symbols | right.free_symbols, key=str)
+    symbols = tuple(sorted(left.free_symbols | right.free_symbols, key=str))
     points = _POINTS if symbols else _POINTS[:1]
-    return all(_same_number(left, right, _at(symbols, shift)) for shift in range(len(points)))
+    return all(_same_number(left, right, symbols, shift) for shift in range(len(points)))
 
 
-def _at(symbols: list[Any], shift: int) -> dict[Any, sympy.Rational]:
+def _at(symbols: tuple[Any, ...], shift: int) -> dict[Any, sympy.Rational]:
     """A different value for each symbol at each shift, of either sign."""
     return {
         symbol: sympy.Rational(_POINTS[(shift + 2 * index) % len(_POINTS)]) + index
@@ -132,8 +133,14 @@ def _at(symbols: list[Any], shift: int) -> dict[Any, sympy.Rational]:
     }
 
 
-def _same_number(left: sympy.Expr, right: sympy.Expr, values: dict[Any, sympy.Rational]) -> bool:
-    first, second = (sympy.N(side.subs(values), _DIGITS) for side in (left, right))
+@lru_cache(maxsize=16_384)
+def _value(side: sympy.Expr, symbols: tuple[Any, ...], shift: int) -> Any:
+    """Remembered, since each answer of a search is compared with all of the others."""
+    return sympy.N(side.subs(_at(symbols, shift)), _DIGITS)
+
+
+def _same_number(left: sympy.Expr, right: sympy.Expr, symbols: tuple[Any, ...], shift: int) -> bool:
+    first, second = _value(left, symbols, shift), _value(right, symbols, shift)
     if not (first.is_number and second.is_number) or not (first.is_finite and second.is_finite):
         return bool(first == second)
     size = max(abs(first), abs(second))

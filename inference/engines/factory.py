@@ -6,7 +6,7 @@ from inference.engines.base import Engine
 
 
 def load_policy(spec: str, *, threads: int, device: str = "auto", rows: int | None = None) -> Engine:
-    """`scripted:…`, or the path or id of a Hugging Face causal language model.
+    """`scripted:…`, `recorded:FILE`, or the path or id of a Hugging Face causal language model.
 
     The latter takes the fast CPU path or the plain one (`inference.engines.paths`). `rows` bounds the batch
     (None: 64 on a CPU, 256 on a GPU). Raises ConfigurationError.
@@ -16,6 +16,10 @@ def load_policy(spec: str, *, threads: int, device: str = "auto", rows: int | No
         from inference.engines.scripted import ScriptedEngine
 
         return ScriptedEngine(parse_script(spec), spec)
+    if spec.startswith("recorded:"):
+        from inference.engines.recorded import load_recorded
+
+        return load_recorded(spec)
     from inference.checks import Head, check_model_folder, is_local
 
     if is_local(spec):

@@ -8,7 +8,7 @@ DEFAULT_ROWS = 64
 
 
 def load_verifier(spec: str, *, threads: int, device: str = "auto", rows: int | None = None) -> Scorer:
-    """`scripted:…`, or the path or id of a Hugging Face process reward model.
+    """`scripted:…`, `recorded:FILE`, or the path or id of a Hugging Face process reward model.
 
     A folder with `verifier.json` names its format there (see `step_likelihood`); any other is a token classifier.
     `rows` bounds the batch (None: 64). Raises ConfigurationError.
@@ -18,6 +18,10 @@ def load_verifier(spec: str, *, threads: int, device: str = "auto", rows: int | 
         from inference.verifiers.scripted import ScriptedVerifier
 
         return ScriptedVerifier(parse_script(spec), spec)
+    if spec.startswith("recorded:"):
+        from inference.verifiers.recorded import load_recorded_verifier
+
+        return load_recorded_verifier(spec)
     from inference.checks import VERIFIER_FORMAT, Head, check_verifier_folder, is_local
 
     # Before the heavy imports.
