@@ -46,7 +46,7 @@ def published(target: Path, *, force: bool = False) -> Iterator[Path]:
         _move(draft, target)
     except OSError as error:
         remedy = "free some space or choose another folder, and start the same command again"
-        raise ConfigurationError(f"{target} can't be written ({error.strerror}): {remedy}") from None
+        raise ConfigurationError(f"{target} can't be written ({error.strerror or error}): {remedy}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

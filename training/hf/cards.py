@@ -61,7 +61,11 @@ a low loss says little about it. For a verifier look at the AUC within problems 
 
 def _usage(task: Task, settings: Settings) -> str:
     if settings.keep_adapter:
-        return "An adapter: load it onto its base model with `peft.AutoPeftModelFor….from_pretrained`."
+        return (
+            "An adapter alone: `peft.PeftModel.from_pretrained(base, folder)` puts it onto its base model"
+            f"{' with 2 labels' if task.head is Head.TOKEN_CLASSIFICATION else ''}.\n"
+            "The engines of this service load whole models: train without `--keep-adapter`, or merge it, for them."
+        )
     if task.head is Head.TOKEN_CLASSIFICATION:
         return (
             "`DELIBERATE_VERIFIER=<this folder> deliberate up`, or `AutoModelForTokenClassification.from_pretrained`:\n"

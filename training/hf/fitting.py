@@ -7,17 +7,21 @@ was killed ends with the same bits as one that was not.
 from __future__ import annotations
 
 import math
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tqdm import tqdm  # type: ignore[import-untyped]
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from domain.errors import ConfigurationError
+from training.artifacts.disk import RESERVE_BYTES
 from training.hf.keeping import Keeper, drop_others, latest, seconds_of
 from training.hf.plan import MicroBatch, plan
 from training.hf.rows import IGNORED, Row
@@ -59,9 +63,25 @@ def fit(model: Any, rows: Sequence[Row], settings: Settings, work: Path, loss: L
         callbacks=[keeper, _Watch(title)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=str(found) if found else None)
+    with _said_in_one_line(work):
+        trainer.train(resume_from_checkpoint=str(found) if found else None)
     history = [(int(entry["step"]), entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     return Fitted(history, keeper.seconds, devices)
+
+
+@contextmanager
+def _said_in_one_line(work: Path) -> Iterator[None]:
+    """Turns the ways in which torch says that memory or disk are full into errors for users."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        remedy = "lower --batch-size or --batch-tokens (and raise --accumulate), or train with --lora"
+        raise ConfigurationError(f"the device has too little memory for this training: {remedy}") from None
+    except (RuntimeError, SafetensorError) as error:
+        if shutil.disk_usage(work).free > RESERVE_BYTES:
+            raise
+        remedy = "free some space and give the same command again"
+        raise ConfigurationError(f"the disk of {work} is full ({type(error).__name__}): {remedy}") from None
 
 
 def start_random(settings: Settings) -> None:

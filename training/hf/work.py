@@ -50,7 +50,7 @@ class Work:
                 yield work
         except OSError as error:
             remedy = "choose a folder that you may write to, or free some space"
-            raise ConfigurationError(f"{folder} can't be written ({error.strerror}): {remedy}") from None
+            raise ConfigurationError(f"{folder} can't be written ({error.strerror or error}): {remedy}") from None
         finally:
             work.drop_if_unused()
 
