@@ -6,7 +6,7 @@ enough to stand in a job's trace, so that a trace replays to the same verdict wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.recipe import StrategySpec
 
@@ -114,6 +114,17 @@ class Calibration:
 
     def model(self, family: str) -> ConfidenceModel | None:
         return next((one for one in self.confidence if one.family == family), None)
+
+
+def needed_by(calibration: Calibration, strategy: str) -> Calibration:
+    """What a search by this strategy can use: a trace must not carry the rest."""
+    adaptive, optimal = strategy == "adaptive", strategy == "compute_optimal"
+    return replace(
+        calibration,
+        actions=calibration.actions if adaptive else None,
+        choices=calibration.choices if optimal else (),
+        difficulty=calibration.difficulty if optimal else None,
+    )
 
 
 def checksum(model_id: str | None) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from domain.budget import NO_COST, Spend
+from domain.calibration import needed_by
 from domain.errors import EngineError
 from domain.events import Event, JobClaimed, JobReleased, JobStopped, JobSubmitted, MoveSettled, MovesIssued
 from domain.ids import JobId
@@ -134,6 +135,8 @@ class Run:
         verifier_id = None if verifier is None else verifier.info.id
         # A calibration that came in the middle would change what was decided before: it holds from the start or not.
         calibration = self._engines.calibration if len(self._claim.events) == 1 else None
+        if calibration is not None:
+            calibration = needed_by(calibration, self._submitted.strategy.name)
         return JobClaimed(self._worker, self._claim.fence, self._engines.policy.info.id, verifier_id, calibration)
 
     def _start_clock(self) -> asyncio.TimerHandle | None:

@@ -24,8 +24,10 @@ from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, grown, idle, tell_pool, verifier_is_silent
 from search.stages import Stage, ask_stage, ballot_node, begin_stage, owns, tell_stage
 from search.standing import Standing, stand
-from search.tree import Node, NodeStatus
+from search.tree import Node, NodeStatus, ScoreStatus
 
+OUTVOTED = 3.0
+"""Times as many votes as the favourite's that another answer must have for the guard to look."""
 RISE = 0.02
 """Change of the best score, and of the vote share, that the guard takes note of."""
 
@@ -42,6 +44,8 @@ class AdaptiveState:
     """A search over steps that is under way or over; at most one a job."""
     staged: bool = False
     """Whether the stage is over."""
+    settled: int = 0
+    """Plain solutions at the decision before: the verdict never falls back behind them."""
     before: tuple[float, float] | None = None
     """Best score and vote share of the favourite at the decision before: what the guard compares with."""
 
@@ -96,19 +100,43 @@ class AdaptiveStrategy:
 
 def _standing(state: AdaptiveState) -> Standing:
     """Where the search stands; by votes alone where the guard says so."""
-    nodes, calibration = state.nodes, _calibration(state)
-    sampled = sum(node.status is NodeStatus.SAMPLED for node in nodes)
-    standing = stand(nodes, sampled, calibration)
+    voters, scored = _voters(state)
+    calibration = _calibration(state)
+    sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
+    if not scored:
+        return stand(voters, sampled, calibration, by_votes=True)
+    standing = stand(voters, sampled, calibration)
     if not exploited(state.before, standing):
         return standing
-    voted = stand(nodes, sampled, calibration, guarded=True)
+    voted = stand(voters, sampled, calibration, by_votes=True)
     # Where both are probabilities the larger one counts; else the benefit of doubt is the votes'.
-    return voted if calibration is None or voted.verdict.confidence >= standing.verdict.confidence else standing
+    better = calibration is None or voted.verdict.confidence >= standing.verdict.confidence
+    return replace(voted, guarded=True) if better else standing
+
+
+def _voters(state: AdaptiveState) -> tuple[tuple[Node, ...], bool]:
+    """The solutions that take part now, and whether their scores do.
+
+    Once solutions are verified it is the first so many without a gap: what a half-verified search looks like depends on
+    which scores came first, and no confidence was fitted for that.
+    """
+    if not state.scoring or verifier_is_silent(state.pool):
+        return state.nodes, False
+    nodes = state.pool.nodes
+    whole = next((at for at, node in enumerate(nodes) if _awaited(node)), len(nodes))
+    if whole < state.settled:
+        return nodes[: state.settled], False
+    return nodes[:whole] + state.nodes[len(nodes) :], True
+
+
+def _awaited(node: Node) -> bool:
+    waits = node.scoring in (ScoreStatus.NONE, ScoreStatus.PENDING)
+    return node.status is NodeStatus.PENDING or (node.finished and waits)
 
 
 def exploited(before: tuple[float, float] | None, now: Standing) -> bool:
-    """Whether the favourite's score rose while its share of the votes fell, and another answer has more votes."""
-    if before is None or not now.scored or now.leads_votes:
+    """Whether the favourite's score rose while its share of the votes fell far below another answer's."""
+    if before is None or not now.scored or now.vote_share * OUTVOTED > now.top_share:
         return False
     return now.best_score >= before[0] + RISE and now.vote_share <= before[1] - RISE
 
@@ -130,7 +158,7 @@ def _decided(state: AdaptiveState) -> AdaptiveState | None:
     if action is None:
         return None
     before = (standing.best_score, standing.vote_share) if standing.scored else None
-    return replace(_begun(state, action), before=before)
+    return replace(_begun(state, action), before=before, settled=len(state.pool.nodes))
 
 
 def _situation(state: AdaptiveState, standing: Standing, target: float | None) -> Situation:

@@ -6,8 +6,9 @@ For plain votes this is v / (n + 1), the mean of a Beta(0, 1) posterior: 0.5 aft
 unanimous ones. Samples that were truncated or gave no answer count against it. It measures agreement, not truth: on
 problems where the policy is consistently wrong it is too high, and the verdict says that it is not calibrated.
 
-With a fit it is P(the returned answer is right), fitted at the times at which searches stop (`evaluation.calibration_fit`), since
-a search that stops as soon as it looks sure stops too often where it looks sure by chance.
+With a fit it is P(the returned answer is right), fitted at the times at which searches stop
+(`evaluation.calibration_fit`), since a search that stops as soon as it looks sure stops too often where it looks sure
+by chance.
 """
 
 from __future__ import annotations

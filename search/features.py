@@ -75,6 +75,8 @@ SCORES: dict[str, Callable[[Evidence], float]] = {
     "all_mean": lambda one: log_odds(one.total_weight / max(one.scored, 1)),
     "rival_best": lambda one: log_odds(one.rival_best),
     "agree": lambda one: float(one.votes >= one.rival_votes),
+    "highest": lambda one: float(one.best >= one.rival_best),
+    "heaviest": lambda one: float(one.weight >= one.rival_weight),
 }
 """Further features, for evidence with scores."""
 

@@ -18,7 +18,7 @@ from search.voting import AnswerClass
 VOTES = "most votes"
 LIKELIEST = "highest fitted chance of being right"
 WEIGHTED = "largest sum of verifier scores"
-GUARDED = "most votes (the verifier's favourite lost agreement while its scores rose)"
+GUARDED = "most votes (the verifier has no say)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,17 @@ class Standing:
     vote_share: float = 0.0
     """Of the returned answer, among all that came back."""
     scored: bool = False
-    leads_votes: bool = True
-    """Whether no other answer has more votes."""
+    top_share: float = 0.0
+    """The largest share of any answer."""
     guarded: bool = False
     """The guard has taken the verifier's say."""
 
 
-def stand(nodes: Sequence[Node], sampled: int, calibration: Calibration | None, *, guarded: bool = False) -> Standing:
-    """By votes where nothing is scored, or where the guard says so."""
-    if guarded:
-        return replace(_by_votes(nodes, sampled, calibration, GUARDED), guarded=True)
-    if not any(node.scoring is ScoreStatus.SCORED for node in nodes):
-        return _by_votes(nodes, sampled, calibration, VOTES)
+def stand(nodes: Sequence[Node], sampled: int, calibration: Calibration | None, *, by_votes: bool = False) -> Standing:
+    """By votes where nothing is scored, or where the verifier is to have no say."""
+    scored = any(node.scoring is ScoreStatus.SCORED for node in nodes)
+    if by_votes or not scored:
+        return _by_votes(nodes, sampled, calibration, GUARDED if scored else VOTES)
     classes = classes_of(nodes)
     model = None if calibration is None else calibration.model(FAMILY)
     if model is None:
@@ -78,5 +77,5 @@ def _standing(classes: Sequence[AnswerClass], winner: AnswerClass, sampled: int,
         best_score=winner.best.weight,
         vote_share=len(winner.ballots) / max(sampled, 1),
         scored=True,
-        leads_votes=len(winner.ballots) == most,
+        top_share=most / max(sampled, 1),
     )

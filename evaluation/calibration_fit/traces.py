@@ -77,7 +77,7 @@ def _read(path: Path) -> Iterable[GradedProblem]:
 
 def parse_problem(line: Mapping[str, Any], name: str) -> GradedProblem:
     """Raises KeyError, TypeError or ValueError for what is no graded trace."""
-    samples = tuple(map(_sample, line["samples"]))
+    samples = tuple(_sample(one, at) for at, one in enumerate(line["samples"], start=1))
     if not samples:
         raise ValueError("no samples")
     level = line.get("level")
@@ -85,7 +85,7 @@ def parse_problem(line: Mapping[str, Any], name: str) -> GradedProblem:
     return GradedProblem(identity, str(line.get("subject", "all")), level if isinstance(level, int) else None, samples)
 
 
-def _sample(data: Mapping[str, Any]) -> GradedSample:
+def _sample(data: Mapping[str, Any], number: int) -> GradedSample:
     answer = data["answer"] if data.get("finish", "end") == "end" else None
     scores = data.get("prm_step_scores") or ()
     return GradedSample(
@@ -93,7 +93,8 @@ def _sample(data: Mapping[str, Any]) -> GradedSample:
         right=bool(data["correct"]) and answer is not None,
         score=float(scores[-1]) if scores else None,
         tokens=int(data.get("completion_tokens") or 0),
-        text=str(data.get("text", "")),
+        # Solutions whose texts were not kept count as different ones.
+        text=str(data.get("text") or f"(solution {number})"),
     )
 
 

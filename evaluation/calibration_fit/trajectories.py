@@ -66,7 +66,7 @@ class Counting:
             assert sample.score is not None
             one.weight += sample.score
             one.best = max(one.best, sample.score)
-            self._pay(sample.text or f"#{self._sampled}")
+            self._pay(sample.text)
 
     def _pay(self, text: str) -> None:
         if text not in self._read:

@@ -1,0 +1,133 @@
+"""Fits which strategy does best on each difficulty bin at each budget, by 2-fold cross-validation (2408.03314, 3.2).
+
+Law: the accuracy that is stored with a choice was measured on problems that the choice was not made on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from domain.calibration import Choice, Difficulty
+from domain.recipe import StrategySpec
+from domain.specs.parallel import BestOfN, SelfConsistency
+from evaluation.calibration_fit.difficulty import BINS, probe_evidence
+from evaluation.calibration_fit.runs import Run
+from evaluation.calibration_fit.traces import GradedProblem
+from evaluation.calibration_fit.trajectories import Counting, shuffled
+from search.difficulty import bin_of
+
+BUDGETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+LEAST = 8
+"""Trials in a bin without which a candidate is not considered there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate on one problem after one probe."""
+
+    problem: int
+    bin: int
+    strategy: StrategySpec
+    right: bool
+    cost: float
+    """Of the probe and of all that followed, in costs of one plain sample."""
+
+
+def fit_choices(trials: Sequence[Trial], score_cost: float) -> tuple[Choice, ...]:
+    """For each bin and budget the best candidate whose mean cost is at most that of best-of-n weighted."""
+    chosen = []
+    for bin_ in range(BINS):
+        here = [one for one in trials if one.bin == bin_]
+        halves = [_means(one for one in here if one.problem % 2 == half) for half in (0, 1)]
+        whole = _means(here)
+        for n in BUDGETS:
+            best = _best(whole, n * (1 + score_cost))
+            if best is not None:
+                accuracy = _held_out(halves, n * (1 + score_cost), whole[best][0])
+                chosen.append(Choice(bin_, n, best, round(accuracy, 4), round(whole[best][1], 3)))
+    return tuple(chosen)
+
+
+def trials_of(
+    problems: Sequence[GradedProblem],
+    difficulty: Difficulty,
+    score_cost: float,
+    runs: Sequence[Run] = (),
+    *,
+    orders: int = 4,
+) -> list[Trial]:
+    """All candidates: voting and best-of-n of every size from the traces, and what was run."""
+    found: list[Trial] = []
+    ran: dict[str, list[Run]] = {}
+    for run in runs:
+        ran.setdefault(run.problem, []).append(run)
+    for index, problem in enumerate(problems):
+        for order in range(orders):
+            bin_ = _bin(problem, difficulty, order)
+            found += _sampled(index, bin_, problem, order, difficulty, score_cost)
+            probe = difficulty.samples * (1 + (score_cost if difficulty.scored else 0.0))
+            found += [Trial(index, bin_, one.strategy, one.right, one.cost + probe) for one in ran.get(problem.id, ())]
+    return found
+
+
+def _bin(problem: GradedProblem, difficulty: Difficulty, order: int) -> int:
+    evidence = probe_evidence(problem, "scored" if difficulty.scored else "votes", order)
+    return len(difficulty.edges) if evidence is None else bin_of(difficulty, evidence)
+
+
+def _sampled(
+    index: int, bin_: int, problem: GradedProblem, order: int, difficulty: Difficulty, score_cost: float
+) -> list[Trial]:
+    samples = shuffled(problem, order, 0)
+    rules = ("votes", "scored", "best") if difficulty.scored else ("votes",)
+    counts = {rule: Counting(rule, score_cost) for rule in rules}
+    found: list[Trial] = []
+    probe_scores = 0.0
+    for size, sample in enumerate(samples, start=1):
+        for counting in counts.values():
+            counting.add(sample)
+        if size == difficulty.samples and difficulty.scored:
+            probe_scores = counts["scored"].state(index).cost - size
+        if size in SIZES:
+            for rule, counting in counts.items():
+                state = counting.state(index)
+                # The probe's verification is paid whatever the choice is.
+                cost = max(state.cost, size + probe_scores) if rule == "votes" else state.cost
+                found.append(Trial(index, bin_, _spec(rule, size), state.right, cost))
+    return found
+
+
+def _spec(rule: str, size: int) -> StrategySpec:
+    if rule == "votes":
+        return SelfConsistency(n=size)
+    return BestOfN(n=size, selection="best" if rule == "best" else "weighted")
+
+
+def _means(trials: Iterable[Trial]) -> dict[StrategySpec, tuple[float, float]]:
+    """Accuracy and cost of each candidate with enough trials."""
+    groups: dict[StrategySpec, list[Trial]] = {}
+    for one in trials:
+        groups.setdefault(one.strategy, []).append(one)
+    return {
+        spec: (sum(one.right for one in group) / len(group), sum(one.cost for one in group) / len(group))
+        for spec, group in groups.items()
+        if len(group) >= LEAST
+    }
+
+
+def _best(means: dict[StrategySpec, tuple[float, float]], budget: float) -> StrategySpec | None:
+    """The most accurate that the budget allows; the cheaper among equals."""
+    allowed = [(accuracy, -cost, spec) for spec, (accuracy, cost) in means.items() if cost <= budget + 1e-9]
+    return max(allowed, key=lambda one: one[:2])[2] if allowed else None
+
+
+def _held_out(halves: Sequence[dict[StrategySpec, tuple[float, float]]], budget: float, fallback: float) -> float:
+    """Mean over the halves of the accuracy there of what was best on the other one."""
+    found = []
+    for at in (0, 1):
+        best = _best(halves[1 - at], budget)
+        if best is not None and best in halves[at]:
+            found.append(halves[at][best][0])
+    return sum(found) / len(found) if found else fallback

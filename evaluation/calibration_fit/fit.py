@@ -1,0 +1,60 @@
+"""Everything that is fitted from graded traces (and, where there are some, graded runs), in one calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.calibration import Calibration
+from evaluation.calibration_fit.actions import fit_actions
+from evaluation.calibration_fit.choices import fit_choices, trials_of
+from evaluation.calibration_fit.confidence import fit_family
+from evaluation.calibration_fit.difficulty import fit_difficulty
+from evaluation.calibration_fit.election import fit_election
+from evaluation.calibration_fit.runs import Run
+from evaluation.calibration_fit.traces import GradedProblem
+
+STATES = 60_000
+"""About how many states of searches are looked at: with few problems each is sampled in more orders."""
+
+
+def fit(
+    problems: Sequence[GradedProblem],
+    *,
+    policy: str = "",
+    verifier: str = "",
+    score_cost: float = 1.0,
+    runs: Sequence[Run] = (),
+) -> Calibration:
+    """`policy` and `verifier` are the checksums of the models; `score_cost` as in `Calibration`."""
+    scored = all(problem.scored or not _answered(problem) for problem in problems) and any(map(_is_scored, problems))
+    orders = orders_for(problems)
+    voting = fit_family(problems, "votes", orders=orders)
+    models = [voting]
+    if scored:
+        models += [fit_family(problems, family, orders=orders) for family in ("scored", "best")]
+        models.append(fit_election(problems, orders=orders))
+    difficulty = fit_difficulty(problems, scored=scored, orders=orders)
+    trials = trials_of(problems, difficulty, score_cost, runs, orders=orders)
+    return Calibration(
+        policy=policy,
+        verifier=verifier if scored else "",
+        score_cost=score_cost,
+        confidence=tuple(models),
+        difficulty=difficulty,
+        choices=fit_choices(trials, score_cost),
+        actions=fit_actions(problems, voting, models[-1] if scored else None, score_cost, runs, orders=orders),
+        problems=len(problems),
+    )
+
+
+def orders_for(problems: Sequence[GradedProblem]) -> int:
+    longest = max(len(problem.samples) for problem in problems)
+    return max(2, min(8, STATES // (len(problems) * min(longest, 40))))
+
+
+def _answered(problem: GradedProblem) -> bool:
+    return any(one.answer is not None for one in problem.samples)
+
+
+def _is_scored(problem: GradedProblem) -> bool:
+    return problem.scored
