@@ -15,9 +15,9 @@ from domain.specs.stochastic import AdaptiveBranching
 from domain.verdict import Verdict
 from search.choosing import by_verifier, value_of
 from search.draws import stream
-from search.growth import Growth, asked, attempts_to, came_back, due, own_solution, recorded, sample_of
+from search.growth import Growth, asked, attempts_to, came_back, due, own_solution, recorded, sample_of, taken_in
 from search.posteriors import NOTHING_SEEN, Observed, drawn_mean
-from search.tree import Node, ScoreStatus
+from search.tree import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +58,20 @@ class AdaptiveBranchingStrategy:
         return recorded(state, outcome, whole=True)
 
     def verdict(self, state: State) -> Verdict:
-        spec = state.spec
-        return by_verifier(state.finished, came_back(state.nodes), spec.selection, spec.aggregation)
+        known, spec = _digested(state), state.spec
+        return by_verifier(known.finished, came_back(known.nodes), spec.selection, spec.aggregation)
 
 
 def _digested(state: State) -> State:
     if not state.news:
         return state
-    places, unscored = list(state.places), list(state.unscored)
-    for node in (state.nodes[node - 1] for node in state.news):
+    state, known = taken_in(state)
+    places = list(state.places)
+    for node in known:
         value = value_of(node, state.spec.aggregation)
         if value is not None:
             _back_up(places, state.nodes, node, value)
-        elif node.finished and node.scoring is ScoreStatus.NONE:
-            unscored.append(node.id)
-    return replace(state, news=(), places=tuple(places), unscored=tuple(sorted(unscored)))
+    return replace(state, places=tuple(places))
 
 
 def _back_up(places: list[Place], nodes: tuple[Node, ...], node: Node, value: float) -> None:

@@ -24,9 +24,9 @@ from domain.verdict import Verdict
 from search.arms import Arm, added, best_arm, credited, used
 from search.choosing import by_verifier, value_of
 from search.draws import Stream, stream
-from search.growth import Growth, asked, attempts_to, came_back, due, own_solution, recorded, sample_of
+from search.growth import Growth, asked, attempts_to, came_back, due, own_solution, recorded, sample_of, taken_in
 from search.posteriors import NOTHING_SEEN, Observed, drawn_mean
-from search.tree import Node, NodeStatus, ScoreStatus
+from search.tree import Node, NodeStatus
 
 
 class Kind(StrEnum):
@@ -73,8 +73,8 @@ class RevisionTreeStrategy:
         return recorded(state, outcome, whole=True)
 
     def verdict(self, state: State) -> Verdict:
-        spec = state.spec
-        return by_verifier(state.finished, came_back(state.nodes), spec.selection, spec.aggregation)
+        known, spec = _digested(state), state.spec
+        return by_verifier(known.finished, came_back(known.nodes), spec.selection, spec.aggregation)
 
 
 def _decided(state: State, node: int) -> tuple[State, Sample]:
@@ -105,16 +105,14 @@ def _digested(state: State) -> State:
     """Take in what has come, in the order of the nodes."""
     if not state.news:
         return state
-    unscored: list[int] = list(state.unscored)
-    for node in (state.nodes[node - 1] for node in state.news):
+    state, known = taken_in(state)
+    for node in known:
         value = value_of(node, state.spec.aggregation)
         if value is not None:
             state = _with_value(state, node, value)
-        elif node.finished and node.scoring is ScoreStatus.NONE:
-            unscored.append(node.id)
         elif node.status is NodeStatus.SAMPLED and not node.finished:
             state = _rewarded(state, node, 0.0)  # it was cut or names no answer: a real result of this kind
-    return replace(state, news=(), unscored=tuple(sorted(unscored)))
+    return state
 
 
 def _with_value(state: State, node: Node, value: float) -> State:

@@ -15,7 +15,7 @@ from domain.problem import Problem
 from domain.specs.sequential import Revisions
 from domain.verdict import Verdict
 from search.choosing import UNSCORED, by_verifier, by_votes, own_text, scored_ballots, standing
-from search.growth import Growth, asked, attempts_to, came_back, due, own_solution, recorded, sample_of
+from search.growth import Growth, asked, attempts_to, came_back, due, own_solution, recorded, sample_of, taken_in
 from search.tree import Node, ScoreStatus
 from search.voting import Ballot, tally
 
@@ -56,28 +56,24 @@ class RevisionsStrategy:
         return recorded(state, outcome, whole=True)
 
     def verdict(self, state: State) -> Verdict:
-        spec, sampled = state.spec, came_back(state.nodes)
+        known, spec = _digested(state), state.spec
+        sampled = came_back(known.nodes)
         if spec.selection == "majority":
-            return by_votes(state.finished, sampled)
+            return by_votes(known.finished, sampled)
         if spec.selection == "hierarchical":
-            return _hierarchical(state, sampled)
-        return by_verifier(state.finished, sampled, spec.selection, spec.aggregation)
+            return _hierarchical(known, sampled)
+        return by_verifier(known.finished, sampled, spec.selection, spec.aggregation)
 
 
 def _digested(state: State) -> State:
     """What came back makes the next turn of its chain ready, and is to be scored. A failed turn uses up its place."""
     if not state.news:
         return state
-    chains, wants_scores = chains_of(state.spec), state.spec.selection != "majority"
-    turned = [state.nodes[node - 1] for node in state.news if state.nodes[node - 1].scoring is ScoreStatus.NONE]
-    ready = (node.id + chains for node in turned if node.id + chains <= state.spec.n)
-    unscored = (node.id for node in turned if node.finished and wants_scores)
-    return replace(
-        state,
-        news=(),
-        ready=tuple(sorted((*state.ready, *ready))),
-        unscored=tuple(sorted((*state.unscored, *unscored))),
-    )
+    chains = chains_of(state.spec)
+    turned = (node for node in state.news if state.nodes[node - 1].scoring is ScoreStatus.NONE)
+    ready = (node + chains for node in turned if node + chains <= state.spec.n)
+    state = replace(state, ready=tuple(sorted((*state.ready, *ready))))
+    return replace(state, news=()) if state.spec.selection == "majority" else taken_in(state)[0]
 
 
 def _sample(state: State, node: int) -> Sample:

@@ -1,10 +1,12 @@
 """Adaptive branching by hand-made cases."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain.moves import ROOT, Move, Outcome, Sample, Score
 from domain.specs.stochastic import AdaptiveBranching
-from search.adaptive_branching import AdaptiveBranchingStrategy, State
+from search.adaptive_branching import AdaptiveBranchingStrategy, State, _digested
 from search.posteriors import Observed
 from search.replay import Search
 from tests.support.searching import answered, played, samples_in, scores, scripted, solution, started
@@ -52,10 +54,6 @@ def chained(parents: dict[int, int], marks: dict[int, float]) -> Search:
 
 
 def _told(search: Search, state: State) -> Search:
-    from dataclasses import replace
-
-    from search.adaptive_branching import _digested
-
     return replace(search, state=_digested(state))
 
 
@@ -121,3 +119,14 @@ def test_truncated_and_failed_solutions_use_up_places() -> None:
     assert len(samples_in(moves)) == 4
     assert search.verdict().confidence == pytest.approx(2 / 4)
     assert answered(search, [], scripted({}, {})) == search
+
+
+def test_an_equal_solution_is_evidence_without_another_call() -> None:
+    def world(move: Move) -> Outcome:
+        return scores(move, 0.5) if isinstance(move, Score) else solution(move, "7", text="same")
+
+    search, moves = played(started(AdaptiveBranching(n=6, parallel=2)), world)
+    assert [move.id for move in moves if isinstance(move, Score)] == ["score-1"]
+    state = _digested(search.state)
+    assert state.places[0].new.count + state.places[0].deeper.count == 6
+    assert search.verdict().candidates[0].votes == 6

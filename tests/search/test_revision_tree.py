@@ -5,7 +5,7 @@ import pytest
 from domain.moves import Move, Outcome, Sample, Score
 from domain.specs.sequential import RevisionTree
 from search.arms import Arm, added, best_arm, credited, used
-from search.revision_tree import Kind, before_the_fall
+from search.revision_tree import Kind, _digested, before_the_fall
 from tests.support.searching import answered, cut, failed, played, samples_in, scores, scripted, solution, started
 
 STEPPED = "one\n\ntwo\n\nthree\n\nfour"
@@ -108,19 +108,10 @@ def test_rewards_by_hand() -> None:
     search = search.tell(cut(moves[3]))
     search, asked = search.ask(4)
     search = answered(search, asked, scripted({}, {1: 0.6, 2: 0.5, 3: 0.8}))
-    search = replace_news(search)
-    fresh = search.state.rewards[0]
+    state = _digested(search.state)
+    fresh = state.rewards[0]
     assert (fresh.count, fresh.total) == (4, pytest.approx(0.6 + 0.5))
-    assert search.state.best == 0.8
-
-
-def replace_news(search):  # type: ignore[no-untyped-def]
-    """The search after its news were taken in, as at the next decision."""
-    from dataclasses import replace
-
-    from search.revision_tree import _digested
-
-    return replace(search, state=_digested(search.state))
+    assert state.best == 0.8
 
 
 @pytest.mark.parametrize("selection", ["weighted", "best"])
@@ -129,6 +120,16 @@ def test_a_right_answer_found_early_survives_worse_ones_after_it(selection: str)
     marks = {node: 0.9 if node == 2 else 0.3 for node in range(1, 17)}
     search, _ = played(started(RevisionTree(n=16, selection=selection)), scripted(values, marks))
     assert search.verdict().answer == "right"
+
+
+def test_a_solution_that_is_known_is_no_new_one_to_build_on() -> None:
+    def world(move: Move) -> Outcome:
+        return scores(move, 0.9, 0.1) if isinstance(move, Score) else solution(move, "7", text="one\n\nsame")
+
+    search, moves = played(started(RevisionTree(n=20, drop=0.0)), world)
+    assert [move.id for move in moves if isinstance(move, Score)] == ["score-1"]
+    assert [arm.node for arm in _digested(search.state).revisable] == [1]
+    assert {move.parent for move in samples_in(moves)} == {0, 1}
 
 
 def test_failures_use_up_places_and_say_nothing() -> None:

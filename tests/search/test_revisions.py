@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from domain.moves import Sample, Score
+from domain.moves import Move, Outcome, Sample, Score
 from domain.specs.sequential import Revisions
-from search.revisions import chains_of
-from tests.support.searching import answered, played, samples_in, scripted, started
+from search.revisions import _digested, chains_of
+from tests.support.searching import answered, failed, played, samples_in, scores, scripted, solution, started
 
 SELECTIONS = ["weighted", "hierarchical", "best"]
 
@@ -121,3 +121,29 @@ def test_an_early_ask_is_for_every_chain() -> None:
     search = answered(search, [first], scripted({3: "x"}, {}))
     _, more = search.ask(100)
     assert [move.id for move in more] == ["score-3", "sample-7"]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_equal_solutions_are_scored_once_and_vote_each(selection: str) -> None:
+    def world(move: Move) -> Outcome:
+        if isinstance(move, Score):
+            return scores(move, 0.9 if move.solution == "same" else 0.2)
+        return solution(move, "7", text="same") if move.node != 5 else solution(move, "8", text="other")
+
+    search, moves = played(started(Revisions(n=8, ratio=2.0, selection=selection)), world)
+    assert sorted(move.solution for move in moves if isinstance(move, Score)) == ["other", "same"]
+    assert search.verdict().answer == "7"
+    votes = {one.answer: one.votes for one in search.verdict().candidates}
+    assert votes == ({"7": 2} if selection == "hierarchical" else {"7": 7, "8": 1})
+    assert all(node.scores for node in _digested(search.state).nodes)
+
+
+def test_when_a_score_fails_an_equal_solution_is_scored_instead() -> None:
+    def world(move: Move) -> Outcome:
+        if isinstance(move, Score):
+            return failed(move) if move.node == 1 else scores(move, 0.5)
+        return solution(move, "7", text="same")
+
+    search, moves = played(started(Revisions(n=4, ratio=1.0)), world, limit=2)
+    assert [move.id for move in moves if isinstance(move, Score)] == ["score-1", "score-2"]
+    assert search.verdict().candidates[0].votes == 3
