@@ -135,6 +135,12 @@ def tip(state: Frontier[Spec], node: Node) -> Node:
     return node
 
 
+def with_known_scores(state: Frontier[Spec], node: Node, scores: tuple[float, ...]) -> Frontier[Spec]:
+    """The state in which this step, and its twins, have scores that need not be asked for."""
+    known = (replace(twin, scoring=ScoreStatus.SCORED, scores=scores) for twin in _twins(state, node))
+    return replace(state, nodes=_put(state.nodes, known))
+
+
 def _idle(state: Frontier[Spec]) -> bool:
     return not state.in_flight and not state.unscored and len(round_nodes(state)) == _size(state)
 

@@ -15,7 +15,7 @@ from domain.specs.tree import Lookahead
 from domain.verdict import Verdict
 from search.beam import beams
 from search.contenders import contenders
-from search.frontier import Expansion, Frontier, ask, next_round, open_step, tell, tip
+from search.frontier import Expansion, Frontier, ask, next_round, open_step, solution, tell, tip, with_known_scores
 from search.pool import pool_verdict
 from search.tree import Node, ScoreStatus
 
@@ -30,27 +30,41 @@ class LookaheadStrategy:
         return ask(state, limit, _plan)
 
     def tell(self, state: State, outcome: Outcome) -> State:
-        return tell(state, outcome, _ends_here)
+        return tell(state, outcome, _later)
 
     def verdict(self, state: State) -> Verdict:
         return pool_verdict(state)
 
 
-def _ends_here(state: State, node: Node) -> bool:
-    """A sampled solution has no look-ahead to wait for; one at the end of a look-ahead is scored with its step."""
-    return node.finished and state.looks == 0
+def _later(state: State, node: Node) -> bool:
+    """Nothing is scored on arrival: its look-ahead, or an equal solution, may be on the way."""
+    return False
 
 
 def _plan(state: State) -> State | None:
-    """Roll out, then score, then choose. Steps of the last round need neither: they can't go on."""
-    if state.depth < state.spec.max_steps:
-        waiting = [one.node for one in contenders(state) if one.open and one.node.scoring is ScoreStatus.NONE]
-        ahead = _look_further(state, waiting)
-        if ahead:
-            return replace(state, looks=state.looks + 1, round=state.round + ahead)
-        if waiting:
-            return replace(state, unscored=tuple(node.id for node in waiting))
-    return next_round(state, beams(state))
+    """Roll out, then score, then choose. What isn't finished by the last round needs neither: it can't go on."""
+    last = state.depth >= state.spec.max_steps
+    unread = [one.node for one in contenders(state) if one.node.scoring is ScoreStatus.NONE]
+    waiting = [node for node in unread if node.finished or not last]
+    ahead = _look_further(state, waiting)
+    if ahead:
+        return replace(state, looks=state.looks + 1, round=state.round + ahead)
+    return _judge(state, waiting) if waiting else next_round(state, beams(state))
+
+
+def _judge(state: State, waiting: list[Node]) -> State:
+    """Have the steps scored, but for those that lead to a solution which was read before (an earlier step had the same
+    look-ahead): its scores hold for them too, and a look-ahead does not vote a second time."""
+    read = [node for node in state.nodes[: state.first - 1] if node.finished and node.scoring is ScoreStatus.SCORED]
+    known = {solution(state.nodes, node.id): node.scores for node in read}
+    unscored = []
+    for node in waiting:
+        scores = known.get(solution(state.nodes, tip(state, node).id))
+        if scores is None:
+            unscored.append(node.id)
+        else:
+            state = with_known_scores(state, node, scores)
+    return replace(state, unscored=tuple(unscored))
 
 
 def _look_further(state: State, waiting: list[Node]) -> tuple[Expansion, ...]:
@@ -58,8 +72,8 @@ def _look_further(state: State, waiting: list[Node]) -> tuple[Expansion, ...]:
         return ()
     tips = (tip(state, node) for node in waiting)
     # A look-ahead that failed or was cut one step ago is not asked for again.
-    reached = state.looks
-    return tuple(Expansion(end.id, 1, greedy=True) for end in tips if open_step(end) and _looked(state, end) == reached)
+    going = (end for end in tips if open_step(end) and _looked(state, end) == state.looks)
+    return tuple(Expansion(end.id, 1, greedy=True) for end in going)
 
 
 def _looked(state: State, end: Node) -> int:

@@ -84,6 +84,21 @@ def test_equal_steps_are_rolled_out_once() -> None:
     assert search.verdict().candidates[0].votes == 4
 
 
+def test_a_solution_that_was_read_is_not_read_again_and_votes_once() -> None:
+    """a leads to a/b/=1, and so does a/b, one step later; d is worse. The sample of =1 is a vote of its own."""
+    book = Book(
+        steps={"": "a", "a": "b d", "a/b": "=1 =2"},
+        marks={"a/b/=1": 0.6, "a/d/=3": 0.5, "a/b/=2": 0.7},
+        greedy={"a": "b", "a/b": "=1", "a/d": "=3"},
+    )
+    search, _ = played(started(Lookahead(n=2, width=2, lookahead=2)), book)
+    assert book.rolled_out == ["a", "a/b", "a/b", "a/d"]
+    assert book.judged == ["a/b/=1", "a/d/=3", "a/b/=2"]
+    assert book.parents == ["", "", "a", "a", "a/b", "a/b"]
+    votes = {one.answer: one.votes for one in search.verdict().candidates}
+    assert votes == {"1": 2, "2": 1, "3": 1}
+
+
 @pytest.mark.parametrize(("aggregation", "answer"), [("last", "1"), ("min", "2"), ("product", "2"), ("mean", "2")])
 def test_the_aggregation_reads_the_look_ahead_too(aggregation: str, answer: str) -> None:
     book = Book(
