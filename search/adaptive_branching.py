@@ -15,8 +15,9 @@ from domain.specs.stochastic import AdaptiveBranching
 from domain.verdict import Verdict
 from search.choosing import by_verifier, value_of
 from search.draws import stream
-from search.growth import Growth, asked, attempts_to, came_back, due, own_solution, recorded, sample_of, taken_in
+from search.growth import Growth, asked, attempts_to, came_back, recorded, sample_of
 from search.posteriors import NOTHING_SEEN, Observed, drawn_mean
+from search.scoring import due, own_solution, taken_in
 from search.tree import Node
 
 

@@ -18,7 +18,7 @@ from domain.problem import Problem
 from domain.specs.stochastic import Mcts
 from domain.verdict import Verdict
 from search.choosing import by_verifier, value_of
-from search.growth import Growth, asked, came_back, due, own_solution, recorded, sample_of
+from search.growth import Growth, asked, came_back, recorded, sample_of
 from search.puct import (
     EMPTY_TREE,
     TOP,
@@ -32,6 +32,7 @@ from search.puct import (
     wants_sample,
     way_up,
 )
+from search.scoring import due, own_solution
 from search.tree import Node, NodeStatus, ScoreStatus
 
 

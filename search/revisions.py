@@ -15,7 +15,8 @@ from domain.problem import Problem
 from domain.specs.sequential import Revisions
 from domain.verdict import Verdict
 from search.choosing import UNSCORED, by_verifier, by_votes, own_text, scored_ballots, standing
-from search.growth import Growth, asked, attempts_to, came_back, due, own_solution, recorded, sample_of, taken_in
+from search.growth import Growth, asked, attempts_to, came_back, recorded, sample_of
+from search.scoring import due, own_solution, taken_in
 from search.tree import Node, ScoreStatus
 from search.voting import Ballot, tally
 
