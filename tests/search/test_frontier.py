@@ -61,7 +61,7 @@ def run(spec: StepSearch, seed: int, timing: random.Random) -> Verdict:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.name}-{spec.n}")
 def test_timing_does_not_change_the_verdict(spec: StepSearch) -> None:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(st.integers(0, 2**40), st.randoms(use_true_random=False), st.randoms(use_true_random=False))
     def law(seed: int, one: random.Random, other: random.Random) -> None:
         assert run(spec, seed, one) == run(spec, seed, other)
