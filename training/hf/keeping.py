@@ -16,6 +16,7 @@ from transformers import TrainerCallback
 
 from training.artifacts.manifest import write_json
 from training.artifacts.publish import to_disk
+from training.hf.processes import wait_for_all
 
 MARK = "complete.json"
 
@@ -51,9 +52,7 @@ class Keeper(TrainerCallback):
         return self._before + time.monotonic() - self._began
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        from accelerate import PartialState  # type: ignore[import-untyped]
-
-        PartialState().wait_for_everyone()
+        wait_for_all()
         if state.is_world_process_zero:
             folder = self._work / f"checkpoint-{state.global_step}"
             to_disk(folder)

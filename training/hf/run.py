@@ -6,7 +6,6 @@ the model, its manifest and its checksums are whole; the same command after a ki
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from domain.errors import InvalidRequest
 from inference.checks import Head
 from training.artifacts.publish import published, refuse_existing
+from training.hf.processes import count, is_main, wait_for_all
 from training.hf.rows import Row
 from training.hf.settings import Settings
 from training.progress import say
@@ -74,15 +74,16 @@ def _trained(task: Task, policy: str, out: Path, settings: Settings, work: Work,
         model = with_adapter(model, task.head, settings)
     work.require_room(model, start)
     work.claim(_identity(task, start, settings))
-    say(f"{task.kind}: {len(rows)} rows on {policy}" + (f"; {left_out} too long, left out" if left_out else ""))
+    if is_main():
+        say(f"{task.kind}: {len(rows)} rows on {policy}" + (f"; {left_out} too long, left out" if left_out else ""))
     loss = process_loss if task.head is Head.TOKEN_CLASSIFICATION else None
     fitted = fit(model, rows, settings, work.folder, loss, task.kind)
-    work.wait()
-    if work.is_main:
+    wait_for_all()
+    if is_main():
         with published(out, force=force) as draft:
             _fill(draft, task, start, model, settings, fitted, command, {"rows": len(rows), "left_out": left_out})
         work.drop()
-    work.wait()
+    wait_for_all()
 
 
 def _fitting_rows(task: Task, start: Start, settings: Settings) -> tuple[list[Row], int]:
@@ -105,7 +106,7 @@ def _identity(task: Task, start: Start, settings: Settings) -> dict[str, Any]:
         "settings": recipe(task, start, settings)["settings"],
         "data_sha256": data_sha256(**task.data),
         "versions": versions(*PACKAGES),
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "processes": count(),
     }
 
 

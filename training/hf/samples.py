@@ -5,7 +5,6 @@ Law: it stands beside the model as a file of its own and is made once; the same 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from domain.errors import ConfigurationError
@@ -13,6 +12,7 @@ from inference.checks import Head
 from training.artifacts.publish import refuse_existing
 from training.hf.models import check_policy
 from training.hf.problems import read_disjoint
+from training.hf.processes import count
 from training.hf.settings import Settings
 
 
@@ -65,7 +65,7 @@ def _refuse_early(policy: str, head: Head, out: Path, force: bool, what: str) ->
     """What the training would refuse is refused before hours of sampling."""
     refuse_existing(out, force=force)
     check_policy(policy, head)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if count() > 1:
         raise ConfigurationError(
             f"several processes can't make one file of {what}: make it with `deliberate train {what}` before"
         )

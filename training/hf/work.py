@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelerate import PartialState  # type: ignore[import-untyped]
-
 from domain.errors import ConfigurationError
 from training.artifacts.disk import require_free
 from training.artifacts.manifest import write_json
+from training.hf.processes import is_main
 
 if TYPE_CHECKING:
     from training.hf.models import Start
@@ -40,7 +39,7 @@ class Work:
         """Raises ConfigurationError when another process works for the same target."""
         folder = out.parent / f".{out.name}.work"
         work = cls(folder)
-        if not work.is_main:
+        if not is_main():
             yield work
             return
         try:
@@ -54,14 +53,6 @@ class Work:
         finally:
             work.drop_if_unused()
 
-    @property
-    def is_main(self) -> bool:
-        return bool(PartialState().is_main_process)
-
-    def wait(self) -> None:
-        """Until all processes are here."""
-        PartialState().wait_for_everyone()
-
     def claim(self, identity: Mapping[str, Any]) -> None:
         """Raises ConfigurationError when the folder holds the checkpoints of a run with other inputs."""
         path = self.folder / IDENTITY
@@ -73,9 +64,8 @@ class Work:
                         f"{self.folder} holds an unfinished run with other {name}:"
                         " give its command again to go on with it, or delete the folder to start afresh"
                     )
-        elif self.is_main:
+        elif is_main():
             write_json(path, identity)
-        self.wait()
 
     def require_room(self, model: Any, start: Start) -> None:
         """For two checkpoints (the next one is written before the last one goes) and the result."""
