@@ -38,7 +38,7 @@ def _upper_half(first: int, second: int) -> float:
 def package_stop() -> Stop | None:
     """The authors' `AC.should_stop`; None where the package is not installed."""
     try:
-        from adaptive_consistency import AC, BetaStoppingCriteria  # type: ignore[import-not-found]
+        from adaptive_consistency import AC, BetaStoppingCriteria  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         return None
     rule: Any = AC(max_gens=10_000, stop_criteria=BetaStoppingCriteria(THRESHOLD))

@@ -68,7 +68,7 @@ def whole_solutions(spec: StrategySpec, recordings: Sequence[Recording]) -> Stra
         return spec
     longest = max((sample.tokens or 0 for one in recordings for sample in one.samples), default=0)
     limit = min(longest, DEFAULT_LIMIT_TOKENS) if longest else DEFAULT_LIMIT_TOKENS
-    changed: Any = replace(spec, max_tokens=limit)  # type: ignore[call-arg]
+    changed: Any = replace(spec, max_tokens=limit)
     return changed  # type: ignore[no-any-return]
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from domain.errors import DeliberateError
 from domain.specs.adaptive_voting import AdaptiveVoting
-from evaluation.beta_reference import integrated_stop, package_stop, stop_length
+from evaluation.beta_reference import Stop, integrated_stop, package_stop, stop_length
 from evaluation.counterfactual import Played, Policy, Replayer, whole_solutions
 from evaluation.recorded.place import GAME24, GAME24_TREES, LLAMA_8B, data_file
 from evaluation.recorded.readers import read_source
@@ -90,7 +90,7 @@ class Bench:
 
     async def stop_lengths(self, played: Sequence[Played]) -> dict[str, Any]:
         """The Beta rule's stop lengths against both references, on every problem and seed."""
-        references = {"numerical integration": integrated_stop}
+        references: dict[str, Stop] = {"numerical integration": integrated_stop}
         if (package := package_stop()) is not None:
             references["AdaptiveConsistency"] = package
         unequal = dict.fromkeys(references, 0)

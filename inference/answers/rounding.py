@@ -32,7 +32,7 @@ def is_rounding(decimal: Fraction, exact: Fraction) -> bool:
     own = decimal_places(exact)
     if own is not None and own <= places:
         return decimal == exact
-    return abs(exact - decimal) * 10**places <= Fraction(1, 2)
+    return bool(abs(exact - decimal) * 10**places <= Fraction(1, 2))
 
 
 def may_be_rounded(key: str) -> bool:

@@ -93,10 +93,10 @@ def _object(line: str, where: str) -> dict[str, Any]:
 def _sample(item: Any, number: int, where: str) -> RecordedSample:
     if not isinstance(item, dict) or ("answer" not in item and not isinstance(item.get("text"), str)):
         raise ConfigurationError(f"{where}: it needs an answer or a text")
-    text = item.get("text")
-    answer = _answer(item["answer"], where) if "answer" in item else extract_answer(text)
+    text = item["text"] if isinstance(item.get("text"), str) else None
+    answer = _answer(item["answer"], where) if "answer" in item or text is None else extract_answer(text)
     return RecordedSample(
-        text=text if isinstance(text, str) else stand_in(number, answer),
+        text=stand_in(number, answer) if text is None else text,
         answer=answer,
         tokens=_tokens(item.get("completion_tokens"), where),
         correct=_correct(item.get("correct"), where),
