@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import DeliberateError
-from evaluation.quality.collect import Plan, collect
+from evaluation.quality.collect import Plan, collect, models_in
 from evaluation.quality.first_errors import choose_threshold
 from evaluation.quality.page import write_extras
 from evaluation.quality.problems import CALIBRATION, TEST, read_items
-from evaluation.quality.record import ProblemRecord
 from evaluation.quality.result import result_of
 from evaluation.quality.summary import Sheet
 from evaluation.quality.tables import tables
@@ -41,7 +40,7 @@ def measured(plan: Plan, test: Path, calibration: Path, *, workers: int, quick: 
         problems, others = problems[:QUICK_PROBLEMS], others[:QUICK_CALIBRATION]
     threshold = choose_threshold(collect(calibration_plan(plan), others, workers, "calibration"))
     say(f"a step counts as wrong below {threshold:.3f}, chosen on {len(others)} problems of the calibration split")
-    records: list[ProblemRecord] = collect(plan, problems, workers, "test")
+    records = collect(plan, problems, workers, "test")
     return Sheet(records, threshold, plan.seed)
 
 
@@ -52,17 +51,9 @@ def calibration_plan(plan: Plan) -> Plan:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
-    plan = Plan(
-        chosen.models,
-        chosen.samples,
-        chosen.chains,
-        chosen.revisions,
-        chosen.temperature,
-        chosen.max_tokens,
-        chosen.seed,
-    )
     began = time.monotonic()
     try:
+        plan = _plan(chosen)
         sheet = measured(plan, chosen.problems, chosen.calibration, workers=chosen.workers, quick=chosen.quick)
     except DeliberateError as error:
         say(f"error: {error}")
@@ -76,9 +67,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _plan(chosen: argparse.Namespace) -> Plan:
+    return Plan(
+        models_in(chosen.models),
+        samples=chosen.samples,
+        chains=chosen.chains,
+        revisions=chosen.revisions,
+        temperature=chosen.temperature,
+        max_tokens=chosen.max_tokens,
+        seed=chosen.seed,
+    )
+
+
 def _command(arguments: Sequence[str] | None) -> str:
     given = sys.argv[1:] if arguments is None else arguments
     return " ".join(["python -m evaluation.models", *given])
+
+
+def _at_least_one(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,13 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--models", type=Path, default=MODELS, help="folder with policy/, verifier/ and, where there is one, orm/")
     add("--problems", type=Path, default=TEST, help="JSONL of `deliberate problems make --split test`")
     add("--calibration", type=Path, default=CALIBRATION, help="JSONL of the calibration split")
-    add("--samples", type=int, default=64, help="solutions of each problem")
-    add("--chains", type=int, default=1, help="chains of revisions of each problem")
-    add("--revisions", type=int, default=8, help="length of a chain")
+    add("--samples", type=_at_least_one, default=64, help="solutions of each problem")
+    add("--chains", type=_at_least_one, default=1, help="chains of revisions of each problem")
+    add("--revisions", type=_at_least_one, default=8, help="length of a chain")
     add("--temperature", type=float, default=1.0)
-    add("--max-tokens", type=int, default=384, help="longest solution")
+    add("--max-tokens", type=_at_least_one, default=384, help="longest solution")
     add("--seed", type=int, default=1)
-    add("--workers", type=int, default=1, help="processes of one thread each")
+    add("--workers", type=_at_least_one, default=1, help="processes of one thread each")
     return parser
 
 

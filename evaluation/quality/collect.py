@@ -27,10 +27,29 @@ ROWS = 192
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is drawn. The same plan and models give the same records, however many processes share the work."""
+class Models:
+    """Specs as `inference` loads them."""
 
-    models: Path
+    policy: str
+    """Also the reviser: its prompt tells the two apart."""
+    verifier: str
+    orm: str | None = None
+
+
+def models_in(folder: Path) -> Models:
+    """Those of a folder with policy/, verifier/ and perhaps orm/. Raises ConfigurationError."""
+    for part in ("policy", "verifier"):
+        if not (folder / part).is_dir():
+            raise ConfigurationError(f"{folder / part} is missing: name a folder with policy/ and verifier/")
+    orm = folder / "orm"
+    return Models(str(folder / "policy"), str(folder / "verifier"), str(orm) if orm.is_dir() else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is drawn. The same plan gives the same records, however many processes share the work."""
+
+    models: Models
     samples: int
     chains: int
     revisions: int
@@ -41,9 +60,6 @@ class Plan:
 
 def collect(plan: Plan, items: Sequence[ProblemItem], workers: int, name: str) -> list[ProblemRecord]:
     """In the order of `items`. Raises ConfigurationError or EngineError."""
-    for part in ("policy", "verifier"):
-        if not (plan.models / part).is_dir():
-            raise ConfigurationError(f"{plan.models / part} is missing: name a folder with policy/ and verifier/")
     if workers == 1:
         return _collect(plan, items, name)
     os.environ["OMP_NUM_THREADS"] = "1"  # the children read it before torch does
@@ -57,7 +73,7 @@ def collect(plan: Plan, items: Sequence[ProblemItem], workers: int, name: str) -
 def _collect(plan: Plan, items: Sequence[ProblemItem], name: str) -> list[ProblemRecord]:
     from inference.engines.factory import load_policy
 
-    engine = load_policy(str(plan.models / "policy"), threads=1, device="cpu", rows=ROWS)
+    engine = load_policy(plan.models.policy, threads=1, device="cpu", rows=ROWS)
     drawn = _draw(engine, plan, items, name)
     chains = _revise(engine, plan, items, drawn, name)
     del engine
@@ -142,12 +158,12 @@ def _scored(plan: Plan, records: Sequence[ProblemRecord], name: str) -> list[Pro
 
     pairs = [(record.item.problem, one.text) for record in records for one in record.solutions if one.finished]
     errors = {pair: first_error(*pair) for pair in dict.fromkeys(pairs)}
-    verifier = load_verifier(str(plan.models / "verifier"), threads=1, device="cpu")
+    verifier = load_verifier(plan.models.verifier, threads=1, device="cpu")
     heard = listen(verifier)
     prm = scored(verifier, pairs, f"{name}: scores")
     orm: dict[tuple[str, str], tuple[float, ...]] = {}
-    if (plan.models / "orm").is_dir():
-        orm = scored(load_verifier(str(plan.models / "orm"), threads=1, device="cpu"), pairs, f"{name}: outcome scores")
+    if plan.models.orm is not None:
+        orm = scored(load_verifier(plan.models.orm, threads=1, device="cpu"), pairs, f"{name}: outcome scores")
 
     def complete(problem: str, one: Solution) -> Solution:
         if not one.finished:

@@ -41,10 +41,10 @@ def counts(record: ProblemRecord, threshold: float) -> tuple[int, int, int, int]
 
 def f1(means: Array) -> Array:
     """Harmonic mean of the two accuracies, from sums or means of `counts`: [..., 4] to [...]."""
-    on_wrong, on_sound = means[..., 0] / means[..., 1], means[..., 2] / means[..., 3]
-    found: Array = np.where(
-        on_wrong + on_sound > 0, 2 * on_wrong * on_sound / (on_wrong + on_sound), on_wrong + on_sound
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        on_wrong, on_sound = means[..., 0] / means[..., 1], means[..., 2] / means[..., 3]
+        both = on_wrong + on_sound
+        found: Array = np.where(both > 0, 2 * on_wrong * on_sound / both, both)
     return found
 
 
@@ -54,6 +54,5 @@ def choose_threshold(calibration: Sequence[ProblemRecord]) -> float:
     if not scores:
         return 0.5
     candidates = scores[:: max(1, len(scores) // THRESHOLDS)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        table = [f1(np.sum([counts(one, at) for one in calibration], axis=0, dtype=np.float64)) for at in candidates]
+    table = [f1(np.sum([counts(one, at) for one in calibration], axis=0, dtype=np.float64)) for at in candidates]
     return candidates[int(np.argmax(np.nan_to_num(np.array(table), nan=-1.0)))]

@@ -11,11 +11,10 @@ from typing import Any
 
 def listen(scorer: Any) -> dict[tuple[str, str], float] | None:
     """Fills with log-probabilities (nats) by (problem, solution) as `scorer` works; None when it has none to tell."""
-    from inference.verifiers.likelihood_features import FEATURES
-    from inference.verifiers.step_likelihood import StepLikelihoodVerifier
-
-    if not isinstance(scorer, StepLikelihoodVerifier):
+    if not hasattr(scorer, "features"):
         return None
+    from inference.verifiers.likelihood_features import FEATURES
+
     column = FEATURES.index("so_far_sum_logprob")
     plain, heard = scorer.features, {}
 
@@ -25,5 +24,5 @@ def listen(scorer: Any) -> dict[tuple[str, str], float] | None:
             heard[call.request.problem, call.request.solution] = float(row[-1, column])
         return rows
 
-    scorer.features = features  # type: ignore[method-assign]
+    scorer.features = features
     return heard
