@@ -57,7 +57,7 @@ class Mcts:
     n: int = number(16, 1, 4096)
     parallel: int = number(4, 1, 256)
     explore: float = number(1.0, 0.0, 100.0)
-    width: int = number(2, 1, 64)
+    width: int = number(1, 1, 64)
     widening: float = number(0.5, 0.0, 1.0)
     selection: str = choice("weighted", "weighted", "best")
     aggregation: str = choice("last", "last", "min", "product", "mean")
