@@ -17,9 +17,9 @@ def write_curve(folder: Path, points: Sequence[tuple[int, float]], title: str) -
 
     rows = "".join(f"{step},{loss:.6g}\n" for step, loss in points)
     (folder / TABLE).write_text(f"step,loss\n{rows}", encoding="utf-8")
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4))
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes = figure.add_axes((0.1, 0.13, 0.87, 0.78))
     steps, losses = [step for step, _ in points], [loss for _, loss in points]
     axes.plot(steps, losses, color="#9db4d0", linewidth=1, marker="." if len(points) < 50 else "", label="each step")
     axes.plot(steps, smoothed(losses), color="#1f4e8c", linewidth=2, label="smoothed")

@@ -74,9 +74,15 @@ def with_adapter(model: Any, head: Head, settings: Settings) -> Any:
 
     task = peft.TaskType.CAUSAL_LM if head is Head.CAUSAL_LM else peft.TaskType.TOKEN_CLS
     rank = settings.lora or 0
-    targets = sorted(_linear_layers(model))
+    layers = _linear_layers(model)
+    transposed = any(isinstance(layer, _conv1d()) for layer in layers.values())
     config = peft.LoraConfig(
-        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=targets, task_type=task, bias="none"
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.0,
+        target_modules=sorted(layers),
+        task_type=task,
+        fan_in_fan_out=transposed,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=PEFT_IS_BEHIND, category=FutureWarning)
@@ -191,19 +197,20 @@ def _end(tokenizer: Any, known: frozenset[int]) -> int:
     return int(tokenizer.eos_token_id) if tokenizer.eos_token_id in known else min(known)
 
 
-def _linear_layers(model: Any) -> set[str]:
-    """Last parts of the names of the linear layers, without the output layer's."""
+def _linear_layers(model: Any) -> dict[str, Any]:
+    """A linear layer for each last part of their names, without the output layer."""
     import torch
 
     output = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     return {
-        name.rpartition(".")[2]
+        name.rpartition(".")[2]: layer
         for name, layer in model.named_modules()
         if isinstance(layer, (torch.nn.Linear, _conv1d())) and layer is not output and not _in_head(name)
     }
 
 
 def _conv1d() -> Any:
+    """What GPT-2 has for linear layers, with its weights transposed."""
     from transformers.pytorch_utils import Conv1D
 
     return Conv1D

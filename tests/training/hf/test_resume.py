@@ -71,9 +71,10 @@ def test_killed_in_the_middle_of_a_checkpoint(llama: Path, tmp_path: Path) -> No
     out = tmp_path / "killed"
     died = subprocess.run(
         [sys.executable, "-c", KILLED, str(llama), str(labels), str(out)],
-        env=os.environ,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
+        timeout=300,
     )
     assert died.returncode == -signal.SIGKILL, died.stderr
     work = tmp_path / ".killed.work"

@@ -10,15 +10,23 @@ import peft
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+)
 
 from domain.errors import ConfigurationError
 from domain.ports import SampleRequest, ScoreRequest
+from inference.checks import Head
 from inference.engines.factory import load_policy
 from inference.verifiers.factory import load_verifier
 from tests.support.training_files import chains_file, labels_file, labels_line, make_llama, problems_file
 from training.artifacts.checksums import verify_sums
 from training.hf.files import read_chains
+from training.hf.models import with_adapter
 from training.hf.orm import train_orm
 from training.hf.prm import train_prm
 from training.hf.reviser import reviser_rows, train_reviser
@@ -176,6 +184,13 @@ def test_a_merged_adapter_changes_its_targets_only(llama: Path, tmp_path: Path) 
     assert manifest_of(out)["parameters"] == sum(weights.numel() for weights in before.values())
     _, report = AutoModelForCausalLM.from_pretrained(out, output_loading_info=True)
     assert not any(report.values())
+
+
+def test_an_adapter_is_put_on_the_transposed_layers_of_gpt2_and_not_on_its_output() -> None:
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=8, n_layer=1, n_head=2, n_positions=8))
+    adapted = with_adapter(model, Head.CAUSAL_LM, settings(lora=2))
+    found = {name.split(".lora_A")[0].rpartition(".")[2] for name, _ in adapted.named_parameters() if "lora_A" in name}
+    assert found == {"c_attn", "c_proj", "c_fc"}
 
 
 def test_a_kept_adapter_merges_to_the_same_weights(llama: Path, tmp_path: Path) -> None:
