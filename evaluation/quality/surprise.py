@@ -16,10 +16,11 @@ def listen(scorer: Any) -> dict[tuple[str, str], float] | None:
     from inference.verifiers.likelihood_features import FEATURES
 
     column = FEATURES.index("so_far_sum_logprob")
-    plain, heard = scorer.features, {}
+    plain = scorer.features
+    heard: dict[tuple[str, str], float] = {}
 
     def features(batch: list[Any]) -> list[Any]:
-        rows = plain(batch)
+        rows: list[Any] = plain(batch)
         for call, row in zip(batch, rows, strict=True):
             heard[call.request.problem, call.request.solution] = float(row[-1, column])
         return rows
