@@ -12,9 +12,9 @@ from typing import Any
 
 from domain.budget import Budget
 from domain.errors import InvalidRequest
-from domain.events import Event, JobSubmitted, MoveSettled
+from domain.events import Event, JobSubmitted, MoveSettled, MovesIssued
 from domain.ids import derive_seed
-from domain.moves import Failed, Sampled, Scored
+from domain.moves import Failed, Sampled
 from domain.ports import AnswerEquivalence
 from domain.problem import text_problem
 from domain.recipe import StrategySpec
@@ -190,10 +190,10 @@ def _refuse(failures: set[str], strategy: StrategySpec) -> None:
 
 
 def _order(events: Sequence[Event]) -> tuple[str | None, ...]:
-    sampled = [event.outcome for event in events if isinstance(event, MoveSettled)]
-    found = [outcome for outcome in sampled if isinstance(outcome, Sampled) and not isinstance(outcome, Scored)]
-    found.sort(key=lambda outcome: int(outcome.move_id.rpartition("-")[2]))
-    return tuple(None if outcome.answer is None else outcome.answer.key for outcome in found)
+    nodes = {move.id: move.node for event in events if isinstance(event, MovesIssued) for move in event.moves}
+    outcomes = (event.outcome for event in events if isinstance(event, MoveSettled))
+    sampled = sorted((one for one in outcomes if isinstance(one, Sampled)), key=lambda one: nodes[one.move_id])
+    return tuple(None if one.answer is None else one.answer.key for one in sampled)
 
 
 def summary(played: Sequence[Played], recordings: Sequence[Recording]) -> dict[str, Any]:

@@ -22,11 +22,14 @@ _GAME24_ANSWER = re.compile(r"Answer:\s*(.+?)\s*(?:=\s*24)?\s*$")
 
 
 def read_source(place: Path) -> list[Recording]:
-    """All recordings of a file, or of the `.jsonl` files of a folder. Raises ConfigurationError."""
+    """All recordings of a file, or of the `.jsonl` files of a folder. Raises ConfigurationError.
+
+    A problem that is in several files is several recordings: they may be different models' samples.
+    """
     files = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
     if not files:
         raise ConfigurationError(f"{place} holds no .jsonl file: name a file of recorded samples or a folder of them")
-    return merged(recording for file in files for row, where in rows_of(file) for recording in [_read(row, where)])
+    return [recording for file in files for recording in merged(_read(row, where) for row, where in rows_of(file))]
 
 
 def merged(recordings: Iterable[Recording]) -> list[Recording]:
@@ -66,16 +69,21 @@ def _path(row: Row, where: str) -> Recording:
     """One line for each sampled path, with a reward for each step."""
     names = ("text", "answer", "correct", "completion_tokens")
     sample = {name: row[name] for name in names if name in row} | {"prm_step_scores": row["reward_history"]}
-    return parse_recording({**row, "problem_id": row["question_idx"], "samples": [sample]}, where)
+    return parse_recording({**row, "problem_id": row.get("question_idx"), "samples": [sample]}, where)
 
 
 def _rewarded(row: Row, where: str) -> Recording:
     """Raw scores of a reward model become probabilities by the logistic function, which keeps their order."""
-    samples = [
-        {**sample, "prm_step_scores": [1 / (1 + math.exp(-sample["rm_score"]))]} if "rm_score" in sample else sample
-        for sample in row["samples"]
-    ]
-    return parse_recording({**row, "problem_id": row["idx"], "samples": samples}, where)
+    samples = row.get("samples")
+    mapped = [_as_probability(sample) for sample in samples] if isinstance(samples, list) else None
+    return parse_recording({**row, "problem_id": row["idx"], "samples": mapped}, where)
+
+
+def _as_probability(sample: Any) -> Any:
+    score = sample.get("rm_score") if isinstance(sample, dict) else None
+    if not isinstance(score, (int, float)) or isinstance(score, bool):
+        return sample
+    return {**sample, "prm_step_scores": [0.5 * (1 + math.tanh(score / 2))]}
 
 
 _SHAPES: tuple[tuple[str, Callable[[Row, str], Recording]], ...] = (

@@ -104,11 +104,13 @@ def test_the_token_limit_cuts_no_recorded_solution() -> None:
     assert whole_solutions(SelfConsistency(), [record([], samples=[{"answer": 1}])]).max_tokens == 131_072
 
 
-def test_folders_and_lines_of_one_problem_are_read_as_one(tmp_path: Path) -> None:
+def test_lines_of_one_problem_are_one_record_and_files_are_several(tmp_path: Path) -> None:
     row = {"id": 1, "question": "?", "samples": [{"answer": "1"}]}
     for name in ("a", "b"):
-        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(row | {"id": name}) + "\n")
-    assert [(one.id, len(one.samples)) for one in read_source(tmp_path)] == [("1", 2), ("a", 1), ("b", 1)]
+        lines = [row, row | {"id": name}, row]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = [(one.id, len(one.samples)) for one in read_source(tmp_path)]
+    assert found == [("1", 2), ("a", 1), ("1", 2), ("b", 1)]
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigurationError, match=r"holds no \.jsonl file"):
         read_source(tmp_path / "empty")
