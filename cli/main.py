@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cli.commands import demo, doctor, jobs, key, problems, replay, solve, train, up
+from cli.commands import calibrate, demo, doctor, jobs, key, problems, replay, solve, train, up
 from domain.errors import DeliberateError
 
 BAD_INPUT = 2
@@ -37,6 +37,7 @@ app.command()(replay.replay)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(key.key)
+app.command()(calibrate.calibrate)
 app.add_typer(problems.app, name="problems")
 app.add_typer(train.app, name="train")
 

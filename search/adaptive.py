@@ -18,7 +18,8 @@ from domain.recipe import StrategySpec
 from domain.specs.adaptive import Adaptive
 from domain.specs.parallel import BestOfN
 from domain.verdict import Verdict
-from search.controller import Action, Situation, next_action
+from search.allocation import Offer
+from search.controller import Action, Situation, best_value, gain_and_cost, next_action
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, grown, idle, tell_pool, verifier_is_silent
@@ -96,6 +97,22 @@ class AdaptiveStrategy:
 
     def verdict(self, state: AdaptiveState) -> Verdict:
         return _standing(state).verdict
+
+
+def offer(state: AdaptiveState) -> Offer | None:
+    """What the next action would gain and cost, where a decision is due and something was fitted; else None."""
+    calibration = _calibration(state)
+    actions = None if calibration is None else calibration.actions
+    if actions is None or state.in_flight or not idle(state.pool, scoring=state.scoring):
+        return None
+    if state.stage is not None and not state.staged:
+        return None
+    at = _situation(state, _standing(state), None)
+    best = best_value(at, actions)
+    if best is None:
+        return None
+    gain, cost = gain_and_cost(best, at, actions)
+    return Offer(gain, cost) if cost > 0 else None
 
 
 def _standing(state: AdaptiveState) -> Standing:

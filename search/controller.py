@@ -47,12 +47,22 @@ def next_action(at: Situation, actions: Actions | None) -> Action | None:
     """None: stop."""
     if actions is None or not actions.values:
         return _cautious(at)
-    allowed = _open(at, actions)
-    if not allowed:
+    best = best_value(at, actions)
+    if best is None:
         return _beyond(at)
-    best = max(allowed, key=lambda value: (_worth(value, at, actions), -value.to_samples))
     worth = _worth(best, at, actions)
     return _act(at, best) if worth > 0 and worth >= _price(at) else None
+
+
+def best_value(at: Situation, actions: Actions) -> ActionValue | None:
+    """What gains most for its cost, whatever the price; the smaller step among equals."""
+    return max(_open(at, actions), key=lambda value: (_worth(value, at, actions), -value.to_samples), default=None)
+
+
+def gain_and_cost(value: ActionValue, at: Situation, actions: Actions) -> tuple[float, float]:
+    """Expected gain in P(right), and expected cost in costs of one plain sample."""
+    band = min(bisect_left(actions.bands, at.confidence), len(actions.bands) - 1)
+    return value.gains[band], value.costs[band]
 
 
 def _price(at: Situation) -> float:
@@ -78,9 +88,8 @@ def _allowed(value: ActionValue, at: Situation) -> bool:
 
 def _worth(value: ActionValue, at: Situation, actions: Actions) -> float:
     """Expected gain in P(right) per cost of one plain sample."""
-    band = min(bisect_left(actions.bands, at.confidence), len(actions.bands) - 1)
-    cost = value.costs[band]
-    return value.gains[band] / cost if cost > 0 else 0.0
+    gain, cost = gain_and_cost(value, at, actions)
+    return gain / cost if cost > 0 else 0.0
 
 
 def _act(at: Situation, value: ActionValue) -> Action:
