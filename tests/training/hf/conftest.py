@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,16 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_qwen(tmp_path_factory.mktemp("models") / "qwen")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imports_are_no_garbage() -> Iterator[None]:
+    """Every run begins with a collection of garbage by accelerate, which need not look at all modules each time."""
+    import peft
+    import transformers
+
+    assert peft.PeftModel
+    assert transformers.Trainer
+    gc.freeze()
+    yield
+    gc.unfreeze()
