@@ -6,7 +6,6 @@ is saved is loaded by `from_pretrained` alone, in the number format of the weigh
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,6 @@ from training.hf.settings import Settings
 if TYPE_CHECKING:
     import torch
 
-PEFT_IS_BEHIND = ".*is_gradient_checkpointing. is deprecated"
-"""What transformers says of a name that peft still uses."""
 LABELS = {0: "wrong", 1: "right"}
 TOKEN_HEADS = ("score", "classifier")
 """What transformers calls the output layer of a token classifier."""
@@ -66,27 +63,6 @@ def load_start(spec: str, head: Head, settings: Settings) -> Start:
     loaded = Loaded(model, tokenizer, info, choose_device("cpu"))
     end = _end(tokenizer, eos_ids(loaded, spec)) if head is Head.CAUSAL_LM else -1
     return Start(spec, info.id, model, tokenizer, dtype, info.parameters, info.context_tokens, end)
-
-
-def with_adapter(model: Any, head: Head, settings: Settings) -> Any:
-    """LoRA on all linear layers but the output layer; a new output layer is trained whole."""
-    import peft
-
-    task = peft.TaskType.CAUSAL_LM if head is Head.CAUSAL_LM else peft.TaskType.TOKEN_CLS
-    rank = settings.lora or 0
-    layers = _linear_layers(model)
-    transposed = any(isinstance(layer, _conv1d()) for layer in layers.values())
-    config = peft.LoraConfig(
-        r=rank,
-        lora_alpha=2 * rank,
-        lora_dropout=0.0,
-        target_modules=sorted(layers),
-        task_type=task,
-        fan_in_fan_out=transposed,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=PEFT_IS_BEHIND, category=FutureWarning)
-        return peft.get_peft_model(model, config)
 
 
 def save_result(folder: Path, model: Any, start: Start, settings: Settings) -> None:
@@ -157,13 +133,13 @@ def _model(spec: str, source: str, head: Head, dtype: Any) -> Any:
         model, report = auto.from_pretrained(source, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise ConfigurationError(f"model {spec} can't be loaded as {head.title}: {_first_line(error)}") from error
-    missing = [name for name in sorted(report["missing_keys"]) if head is Head.CAUSAL_LM or not _in_head(name)]
+    missing = [name for name in sorted(report["missing_keys"]) if head is Head.CAUSAL_LM or not in_head(name)]
     if missing:
         raise ConfigurationError(f"model {spec} has no weights for {missing[0]}: it is not {Head.CAUSAL_LM.title}")
     return model
 
 
-def _in_head(name: str) -> bool:
+def in_head(name: str) -> bool:
     return name.split(".")[0] in TOKEN_HEADS
 
 
@@ -195,25 +171,6 @@ def _info(spec: str, source: str, model: Any, tokenizer: Any) -> Any:
 def _end(tokenizer: Any, known: frozenset[int]) -> int:
     """The tokenizer's own end where the engine stops at it, else the first at which the engine stops."""
     return int(tokenizer.eos_token_id) if tokenizer.eos_token_id in known else min(known)
-
-
-def _linear_layers(model: Any) -> dict[str, Any]:
-    """A linear layer for each last part of their names, without the output layer."""
-    import torch
-
-    output = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    return {
-        name.rpartition(".")[2]: layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, (torch.nn.Linear, _conv1d())) and layer is not output and not _in_head(name)
-    }
-
-
-def _conv1d() -> Any:
-    """What GPT-2 has for linear layers, with its weights transposed."""
-    from transformers.pytorch_utils import Conv1D
-
-    return Conv1D
 
 
 def _first_line(error: BaseException) -> str:

@@ -60,8 +60,9 @@ def train(task: Task, policy: str, out: Path, settings: Settings, *, command: st
 
 
 def _trained(task: Task, policy: str, out: Path, settings: Settings, work: Work, command: str, force: bool) -> None:
+    from training.hf.adapters import with_adapter
     from training.hf.fitting import fit, process_loss, start_random
-    from training.hf.models import load_start, with_adapter
+    from training.hf.models import load_start
 
     start_random(settings)
     start = load_start(policy, task.head, settings)

@@ -25,8 +25,8 @@ from inference.engines.factory import load_policy
 from inference.verifiers.factory import load_verifier
 from tests.support.training_files import chains_file, labels_file, labels_line, make_llama, problems_file
 from training.artifacts.checksums import verify_sums
+from training.hf.adapters import with_adapter
 from training.hf.files import read_chains
-from training.hf.models import with_adapter
 from training.hf.orm import train_orm
 from training.hf.prm import train_prm
 from training.hf.reviser import reviser_rows, train_reviser
