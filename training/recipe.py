@@ -1,25 +1,36 @@
-"""A training recipe: every number that decides what comes out, read from a TOML file in `recipes/`."""
+"""A recipe: every number that decides what `deliberate train all` makes, read from a TOML file in `recipes/`.
+
+`[smoke]` holds a second set of numbers: whatever stands there replaces the same number above it in a smoke run.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from domain.errors import ConfigurationError
 from training.curriculum import Stage
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class DataRecipe:
     seed: int
-    train: tuple[int, ...]
-    """Number of training problems of levels 1 to 5."""
-    validation_per_level: int
-    test_per_level: int
-    """Problems that no training and no choice of a checkpoint sees."""
+    train_per_cell: int
+    """Problems of each subject and level that the base sees; fewer where there are fewer."""
+    validation: int
+    """Problems of the calibration split that tell how far a run is."""
+    calibration: int
+    """Other problems of the calibration split, whose graded traces the confidence is fitted on."""
+    sampled: int
+    """Problems of the training split that the base has not seen: for chains, then for labels."""
+    levels: tuple[int, ...] = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ class ModelRecipe:
 
 @dataclass(frozen=True, slots=True)
 class BaseRecipe:
+    seed: int
     steps: int
     batch_tokens: int
     matrix_rate: float
@@ -40,22 +52,80 @@ class BaseRecipe:
     snapshot_every: int
     average_steps: int
     """About how many of the latest steps a snapshot averages."""
-    policy_pass_rate: float
-    """The policy is the first snapshot whose mean pass@1 on the validation problems reaches this."""
-    temperature: float
-    """At which pass@1 is measured and the verifier's training solutions are sampled."""
     stages: tuple[Stage, ...]
+    save_every: int = 500
 
 
 @dataclass(frozen=True, slots=True)
-class VerifierRecipe:
-    sampled_problems: int
-    """Training problems whose solutions are sampled from the policy."""
+class PolicyRecipe:
+    pass_rate: float
+    """The policy is the first snapshot whose mean pass@1 on the validation problems is expected to reach this."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRecipe:
+    problems: int
     samples: int
-    """Solutions sampled for each of them."""
+    chains_per_problem: int
+    right_to_right: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReviserRecipe:
+    seed: int
     steps: int
-    """Of the head's training; the language model below it stays as it is."""
+    batch_tokens: int
+    matrix_rate: float
+    other_rate: float
+    chain_share: float
+    """Part of the rows that are chains; the others are plain problems, so that the model still solves those."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRecipe:
+    problems: int
+    samples: int
+    rollouts: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRecipe:
+    """Of the verifier's head; the language model below it stays as it is."""
+
+    steps: int
     rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRecipe:
+    """Of the outcome reward model, and of the plain process reward model that is kept as a negative control."""
+
+    epochs: int
+    batch_tokens: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class SmallRecipe:
+    """A model of its own with few parameters: a share of the base's steps on the same data."""
+
+    model: ModelRecipe
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class LargeRecipe:
+    """The end of the base with more layers, trained on."""
+
+    layers: int
+    steps: int
+    matrix_rate: float
+    other_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationRecipe:
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +135,70 @@ class Recipe:
     data: DataRecipe
     model: ModelRecipe
     base: BaseRecipe
-    verifier: VerifierRecipe
+    policy: PolicyRecipe
+    chains: ChainRecipe
+    reviser: ReviserRecipe
+    labels: LabelRecipe
+    head: HeadRecipe
+    plain: PlainRecipe
+    small: SmallRecipe
+    large: LargeRecipe
+    calibration: CalibrationRecipe
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Raises OSError or tomllib.TOMLDecodeError for the file, TypeError or KeyError for a missing or unknown number."""
-    raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    data = raw["data"] | {"train": tuple(raw["data"]["train"])}
-    return Recipe(
-        name=path.stem,
-        seed=raw["seed"],
-        data=DataRecipe(**data),
-        model=ModelRecipe(**raw["model"]),
-        base=BaseRecipe(**raw["base"] | {"stages": tuple(Stage(**stage) for stage in raw["base"]["stages"])}),
-        verifier=VerifierRecipe(**raw["verifier"]),
+def read_recipe(path: Path, *, smoke: bool = False) -> Recipe:
+    """Raises ConfigurationError: what is wrong with the file, and where."""
+    try:
+        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read ({error.strerror}): name a recipe, as in recipes/") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is no TOML ({error}): correct it") from None
+    small_numbers = raw.pop("smoke", {})
+    if smoke:
+        raw = _merged(raw, small_numbers)
+    return _filled(Recipe, {"name": f"{path.stem} (smoke)" if smoke else path.stem} | raw, path, "")
+
+
+def _merged(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: _merged(base[name], value) for name, value in other.items() if isinstance(value, dict)}
+    return {**base, **other, **both}
+
+
+def _filled(kind: type[T], raw: Mapping[str, Any], path: Path, where: str) -> T:
+    """A recipe part from its table, with all its numbers, and no others."""
+    fields = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = next((name for name in raw if name not in fields), None)
+    if unknown is not None:
+        raise ConfigurationError(f"{path}: {where}{unknown} is unknown: use {', '.join(fields)}")
+    values = {}
+    for name, item in fields.items():
+        if name in raw:
+            values[name] = _value(str(item.type), raw[name], path, f"{where}{name}")
+        elif item.default is dataclasses.MISSING:
+            raise ConfigurationError(f"{path}: {where}{name} is missing: add it")
+    return kind(**values)
+
+
+def _value(kind: str, value: Any, path: Path, where: str) -> Any:
+    if kind in _PARTS:
+        if not isinstance(value, dict):
+            raise ConfigurationError(f"{path}: {where} must be a table: write [{where}]")
+        return _filled(_PARTS[kind], value, path, f"{where}.")
+    if kind == "tuple[int, ...]":
+        return tuple(map(int, value))
+    if kind == "tuple[Stage, ...]":
+        return tuple(Stage(float(one["share"]), tuple(map(float, one["levels"]))) for one in value)
+    wanted: dict[str, Any] = {"int": int, "float": (int, float), "str": str}
+    if not isinstance(value, wanted[kind]) or isinstance(value, bool):
+        raise ConfigurationError(f"{path}: {where} must be {'a text' if kind == 'str' else 'a number'}: correct it")
+    return float(value) if kind == "float" else value
+
+
+_PARTS: dict[str, type[Any]] = {
+    part.__name__: part
+    for part in (
+        DataRecipe, ModelRecipe, BaseRecipe, PolicyRecipe, ChainRecipe, ReviserRecipe, LabelRecipe, HeadRecipe,
+        PlainRecipe, SmallRecipe, LargeRecipe, CalibrationRecipe,
     )
+}  # fmt: skip

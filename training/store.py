@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,3 +64,8 @@ def versions() -> dict[str, str]:
         "transformers": transformers.__version__,
         "tokenizers": tokenizers.__version__,
     }
+
+
+def copy_model(source: Path, target: Path) -> None:
+    """All files of the folder; `target` may be there."""
+    shutil.copytree(source, target, dirs_exist_ok=True)

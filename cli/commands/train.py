@@ -23,6 +23,7 @@ from cli.train_options import (
     Temperature,
     Test,
     Workers,
+    command_of,
     with_settings,
 )
 from domain.errors import InvalidRequest
@@ -199,15 +200,43 @@ def chains(
 
 @app.command("all")
 def run_all(
+    context: typer.Context,
     config: Annotated[Path, typer.Option(help="A recipe, such as recipes/nano-cpu.toml.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the models.")] = Path("models"),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The folder for the models; left out: trained/RECIPE.")
+    ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="The whole pipeline at tiny sizes, within minutes.")] = False,
     work: Annotated[Path | None, typer.Option(help="The folder for what is kept on the way.")] = None,
+    workers: Workers = 1,
+    force: Force = False,
 ) -> None:
-    """Train everything that a service needs from nothing: policy, reviser, verifier and confidence."""
-    from training import pipeline
+    """Train everything that a service needs from nothing: policy, reviser, verifiers, and data for confidence."""
+    from training.pipeline.run import run_all
 
-    pipeline.run_all(config, out, smoke=smoke, work=work)
+    target = out or Path("trained") / (f"{config.stem}-smoke" if smoke else config.stem)
+    made = run_all(
+        config,
+        target,
+        smoke=smoke,
+        work=work,
+        workers=workers,
+        force=force,
+        command=command_of(context),
+    )
+    for folder in made:
+        typer.echo(folder)
+
+
+@app.command()
+def cards(
+    results: Annotated[Path, typer.Option(help="The JSON that `python -m evaluation.models` wrote.")],
+    models: Annotated[Path, typer.Option(help="The folder that `train all` wrote.")] = Path("models"),
+) -> None:
+    """Put measured numbers into the model cards, and renew the checksums."""
+    from training.pipeline.cards import write_cards
+
+    for folder in write_cards(models, results):
+        typer.echo(folder)
 
 
 def _one_source(made: Path | None, problems: Path | None, name: str) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count, cycle, islice
 
@@ -66,6 +67,18 @@ def stream(
     cells = [_cell(split, seed, subject, level, seen) for level in levels for subject in subjects]
     for cell in cycle(cells):
         yield next(cell)
+
+
+def pool(split: str, per_cell: int, seed: int = 0, *, levels: Sequence[int] = LEVELS) -> list[GeneratedProblem]:
+    """Up to `per_cell` distinct problems of each subject and level; all that there are where there are fewer."""
+    seen: set[str] = set()
+    found: list[GeneratedProblem] = []
+    for level in levels:
+        for subject in SUBJECTS:
+            cell = _cell(split, seed, subject, level, seen)
+            with suppress(InvalidRequest):  # this subject's level has no more
+                found += (next(cell) for _ in range(per_cell))
+    return found
 
 
 def _check(split: str, subjects: Sequence[str], levels: Sequence[int]) -> None:

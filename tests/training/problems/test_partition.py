@@ -1,4 +1,4 @@
-"""The splits share no problem and no near-duplicate, are stratified, and do not run dry at 5,000 problems."""
+"""The splits share no problem and no near-duplicate, are stratified, and do not run dry at 1,200 problems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.problems.catalogue import LEVELS, SUBJECTS
 from training.problems.generator import GeneratedProblem, draft, generate
 from training.problems.partition import SPLITS, exact_key, make_split, signature, split_of
 
-N = 5000
+N = 1200
 
 
 @cache

@@ -36,11 +36,11 @@ State = frozenset[str]
 """Products and binomials that are known, as text."""
 
 _LEVELS = {
-    1: ((3, 30), (2, 2), None),
-    2: ((5, 12), (2, 3), None),
-    3: ((4, 12), (2, 3), (3, 10)),
-    4: ((6, 15), (2, 3), (4, 12)),
-    5: ((8, 18), (3, 3), (6, 14)),
+    1: ((3, 12), (2, 2), None),
+    2: ((3, 20), (2, 2), None),
+    3: ((4, 11), (2, 3), None),
+    4: ((5, 14), (2, 3), None),
+    5: ((4, 9), (2, 2), (3, 9)),
 }
 """Size of the group, how many are chosen, size of the second group."""
 

@@ -39,7 +39,7 @@ class State:
 Move = tuple[int, str, int, int]
 """Left, sign, right, result."""
 
-_LEVELS = {1: (3, 12, 60), 2: (3, 30, 250), 3: (4, 10, 100), 4: (4, 20, 300), 5: (4, 50, 999)}
+_LEVELS = {1: (3, 9, 40), 2: (3, 12, 60), 3: (3, 20, 120), 4: (4, 9, 60), 5: (4, 12, 120)}
 """How many numbers, the greatest of them, the greatest target."""
 
 

@@ -33,7 +33,7 @@ class Dice:
 
 
 State = frozenset[str]
-_LEVELS = {1: (4, 12, 3), 2: (6, 15, 4), 3: (6, 24, 6), 4: (8, 30, 8), 5: (10, 30, 12)}
+_LEVELS = {1: (4, 8, 3), 2: (4, 12, 3), 3: (6, 12, 4), 4: (6, 15, 5), 5: (6, 20, 6)}
 """Least and greatest number of sides, the most pairs."""
 
 

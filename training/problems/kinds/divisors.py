@@ -25,7 +25,7 @@ class Pair:
     b: int
 
 
-_LEVELS = {1: (150, 1, 2), 2: (250, 3, 3), 3: (400, 3, 4), 4: (500, 4, 4), 5: (999, 5, 6)}
+_LEVELS = {1: (150, 1, 1), 2: (150, 1, 2), 3: (200, 2, 3), 4: (250, 3, 3), 5: (400, 3, 4)}
 """Greatest number; least and greatest number of divisions."""
 
 

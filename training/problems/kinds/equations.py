@@ -154,29 +154,22 @@ def _simple(draw: Draw, slopes: tuple[int, int], bases: int, x: int) -> tuple[st
     return f"{a}x {_signed(b)}", str(a * x + b)
 
 
-def _two_sided(draw: Draw) -> tuple[str, str]:
-    a, c, b, x = draw.integer(3, 12), draw.nonzero(9), draw.nonzero(40), draw.nonzero(12)
+def _two_sided(draw: Draw, slopes: int, bases: int, size: int) -> tuple[str, str]:
+    a, c, b, x = draw.integer(3, slopes), draw.nonzero(slopes - 3), draw.nonzero(bases), draw.nonzero(size)
     return f"{a}x {_signed(b)}", f"{c}x {_signed((a - c) * x + b)}"
 
 
 def _bracketed(draw: Draw) -> tuple[str, str]:
-    a, b, c, d, x = draw.integer(2, 9), draw.nonzero(12), draw.nonzero(40), draw.nonzero(9), draw.nonzero(15)
+    a, b, c, d, x = draw.integer(2, 6), draw.nonzero(9), draw.nonzero(20), draw.nonzero(6), draw.nonzero(9)
     return f"{a}(x {_signed(b)}) {_signed(c)}", f"{d}x {_signed(a * (x + b) + c - d * x)}"
 
 
-def _two_brackets(draw: Draw) -> tuple[str, str]:
-    a, b, c = draw.integer(2, 9), draw.integer(2, 6), draw.nonzero(15)
-    d, e, f, x = draw.integer(2, 9), draw.nonzero(15), draw.nonzero(9), draw.nonzero(20)
-    value = a * (b * x + c) - d * (x + e)
-    return f"{a}({b}x {_signed(c)}) - {d}(x {_signed(e)})", f"{f}x {_signed(value - f * x)}"
-
-
 _SHAPES: dict[int, Callable[[Draw], tuple[str, str]]] = {
-    1: lambda draw: _simple(draw, (2, 9), 20, draw.integer(1, 12)),
-    2: lambda draw: _simple(draw, (3, 20), 60, draw.nonzero(20)),
-    3: _two_sided,
-    4: _bracketed,
-    5: _two_brackets,
+    1: lambda draw: _simple(draw, (2, 9), 10, draw.integer(1, 9)),
+    2: lambda draw: _simple(draw, (2, 9), 30, draw.nonzero(12)),
+    3: lambda draw: _two_sided(draw, 9, 20, 9),
+    4: lambda draw: _two_sided(draw, 12, 40, 12),
+    5: _bracketed,
 }
 
 

@@ -5,6 +5,7 @@ Law of a step: it does an operation that is ready, gives its true value, and wri
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -36,15 +37,15 @@ class Level:
 
 
 LEVELS = {
-    1: Level(2, (0, 1), addend=20, factors=(9, 5), floor=0, ceiling=50),
-    2: Level(3, (0, 1), addend=40, factors=(12, 9), floor=0, ceiling=120),
-    3: Level(4, (1, 2), addend=60, factors=(20, 9), floor=-60, ceiling=250),
-    4: Level(4, (1, 2), addend=99, factors=(40, 12), floor=-400, ceiling=600),
-    5: Level(5, (2, 2), addend=150, factors=(60, 30), floor=-999, ceiling=1999),
+    1: Level(2, (0, 1), addend=15, factors=(6, 5), floor=0, ceiling=30),
+    2: Level(3, (0, 1), addend=20, factors=(9, 5), floor=0, ceiling=50),
+    3: Level(3, (0, 1), addend=40, factors=(9, 9), floor=-20, ceiling=100),
+    4: Level(4, (1, 1), addend=50, factors=(9, 9), floor=-60, ceiling=150),
+    5: Level(4, (1, 2), addend=60, factors=(19, 9), floor=-99, ceiling=200),
 }
 FRACTIONS = {
-    4: Level(2, (0, 1), addend=9, factors=(9, 9), floor=-20, ceiling=20, denominators=6),
-    5: Level(3, (1, 1), addend=12, factors=(12, 12), floor=-40, ceiling=40, denominators=8),
+    4: Level(1, (0, 1), addend=6, factors=(6, 6), floor=-10, ceiling=10, denominators=6),
+    5: Level(2, (0, 1), addend=9, factors=(9, 9), floor=-20, ceiling=20, denominators=6),
 }
 MAX_DENOMINATOR = 120
 NEGATIVE_LEAVES_FROM = 4
@@ -59,6 +60,8 @@ class Expressions(Kind[Term, tuple[Term, ...]]):
         Template("Compute $<e>$."),
         Template("Find the value of $<e>$."),
         Template("Evaluate $<e>$."),
+        Template("What is <typed>?"),
+        Template("Compute <typed>."),
     )
 
     def draw(self, draw: Draw, level: int) -> Term:
@@ -72,10 +75,18 @@ class Expressions(Kind[Term, tuple[Term, ...]]):
                 return term
 
     def fields(self, given: Term) -> dict[str, object]:
-        return {"e": render(given)}
+        return {"e": render(given), "typed": render(given).replace(r" \cdot ", " * ")}
+
+    def write(self, given: Term, draw: Draw) -> str:
+        """Fractions are always written in LaTeX: typed ones would read as divisions."""
+        forms = [form for form in self.phrasings if "<e>" in form.text or not _has_fraction(given)]
+        return draw.choice(forms).fill(**self.fields(given))
+
+    def signature(self, given: Term) -> str:
+        return f"{self.name}|{sorted(map(int, re.findall('[0-9]+', render(given))))}"
 
     def read(self, fields: Mapping[str, str]) -> Term:
-        term = parse(fields["e"])
+        term = parse(fields.get("e") or fields["typed"])
         evaluate(term)
         return term
 

@@ -61,7 +61,7 @@ class State:
     solved: bool = False
 
 
-_LEVELS = {1: (1, 9, 1), 2: (1, 14, 1), 3: (-12, 12, 1), 4: (-20, 20, 1), 5: (-24, 24, 6)}
+_LEVELS = {1: (1, 7, 1), 2: (1, 9, 1), 3: (1, 12, 1), 4: (-9, 9, 1), 5: (-12, 12, 3)}
 """Least and greatest root, greatest leading coefficient."""
 
 

@@ -37,11 +37,11 @@ class Level:
 
 
 _LEVELS = {
-    1: Level(2, base=50, more=25, factor=3, ceiling=75, total=(0, 2)),
-    2: Level(3, base=50, more=30, factor=4, ceiling=120, total=(0, 2)),
-    3: Level(4, base=40, more=40, factor=6, ceiling=200, total=(0, 2)),
-    4: Level(5, base=60, more=80, factor=8, ceiling=500, total=(0, 2)),
-    5: Level(5, base=99, more=150, factor=9, ceiling=999, total=(2, 5)),
+    1: Level(2, base=30, more=15, factor=2, ceiling=45, total=(0, 2)),
+    2: Level(2, base=50, more=25, factor=3, ceiling=75, total=(0, 2)),
+    3: Level(3, base=30, more=20, factor=3, ceiling=80, total=(0, 2)),
+    4: Level(3, base=50, more=30, factor=4, ceiling=120, total=(0, 2)),
+    5: Level(4, base=40, more=40, factor=5, ceiling=150, total=(0, 2)),
 }
 
 

@@ -80,10 +80,10 @@ class State:
 
 _LEVELS = {  # coefficients, size of the solution, negative ones
     1: (1, 10, False),
-    2: (3, 10, False),
-    3: (4, 12, True),
-    4: (6, 12, True),
-    5: (9, 20, True),
+    2: (3, 6, False),
+    3: (3, 10, False),
+    4: (3, 9, True),
+    5: (4, 12, True),
 }
 
 

@@ -47,7 +47,7 @@ class State:
     """Draws whose product is known."""
 
 
-_LEVELS = {1: (1, 40), 2: (1, 99), 3: (2, 20), 4: (2, 40), 5: (3, 16)}
+_LEVELS = {1: (1, 30), 2: (1, 60), 3: (2, 14), 4: (2, 20), 5: (2, 30)}
 """Draws, the most balls of one colour."""
 
 
