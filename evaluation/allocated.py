@@ -80,22 +80,17 @@ def allocated(
         if not bought:
             break
         number = bought[0]
-        batch = pay(batch, number, players[number].advance())
-        offers[number] = players[number].offer()
+        cost = players[number].advance()
+        batch = pay(batch, number, cost)
+        # A search that was paid for and asked nothing has ended by itself (its guard has tripped).
+        offers[number] = players[number].offer() if cost > 0 else None
     rights = tuple(player.right for player in players)
     return Result(sum(rights) / len(rights), batch.spent / len(problems), rights, batch.price)
 
 
-def even(
-    problems: Sequence[GradedProblem],
-    calibration: Calibration | None,
-    n: int,
-    *,
-    order: int = 0,
-    score_cost: float = 1.0,
-) -> Result:
+def even(problems: Sequence[GradedProblem], calibration: Calibration, n: int, *, order: int = 0) -> Result:
     """Best-of-n weighted on each problem alike."""
-    played = [play(one, BestOfN(n=n), calibration, order=order, score_cost=score_cost) for one in problems]
+    played = [play(one, BestOfN(n=n), calibration, order=order, score_cost=calibration.score_cost) for one in problems]
     rights = tuple(one.right for one in played)
     return Result(sum(rights) / len(rights), sum(one.cost for one in played) / len(played), rights)
 

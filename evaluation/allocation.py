@@ -2,9 +2,9 @@
 
     python -m evaluation.allocation --traces FILE… [--calibration FILE] [--quick]
 
-The traces are graded solutions of the test split with verifier scores; the calibration was fitted on other problems. The
-even split is best-of-n weighted. `compute_ratio_at_equal_accuracy` is the compute that the allocation needs for the even
-split's accuracy at n = 16; `relative_gain_at_equal_compute` is its gain in accuracy at the compute of that n.
+The traces are graded solutions of the test split with verifier scores; the calibration was fitted on other problems.
+The even split is best-of-n weighted. `compute_ratio_at_equal_accuracy` is the compute that the allocation needs for the
+even split's accuracy at n = 16; `relative_gain_at_equal_compute` is its gain in accuracy at the compute of that n.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ def measure(problems: Sequence[GradedProblem], calibration: Calibration, seeds: 
     """Both curves, each point the mean over the seeds (orders in which the solutions come)."""
     evens, shared = [], []
     for n in (size for size in SIZES if size <= min(len(one.samples) for one in problems)):
-        runs = [
-            even(problems, calibration, n, order=order, score_cost=calibration.score_cost) for order in range(seeds)
-        ]
+        runs = [even(problems, calibration, n, order=order) for order in range(seeds)]
         evens.append({"n": n, **_mean(runs)})
         say(f"even split, n = {n}: {evens[-1]['accuracy']:.3f} at {evens[-1]['cost']:.1f}")
     for share in SHARES:

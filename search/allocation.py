@@ -1,8 +1,8 @@
 """One budget over a set of problems: where should the next unit of compute go?
 
-Each problem's search says what its best next action would gain in P(right) and cost. The batch has one price of compute
-(a Lagrange multiplier): an action is bought when its gain per cost is at least the price. The price falls until the next
-action fits, so that the best bargains of the whole set are bought first, and rises again when better ones turn up.
+Each problem's search says what its best next action would gain in P(right) and cost. The batch has one price of
+compute (a Lagrange multiplier): an action is bought when its gain per cost is at least the price. The price falls until
+the next action fits, so that the best bargains of the whole set are bought first, and rises when better ones turn up.
 
 Law: the order of what is bought is fixed by the offers alone; equal offers go to the earlier problem.
 """

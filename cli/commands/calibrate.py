@@ -1,4 +1,4 @@
-"""`deliberate calibrate`: fit confidence, difficulty and what actions are worth from graded traces of your own models."""
+"""`deliberate calibrate`: fit confidence, difficulty and the worth of actions from graded traces."""
 
 from __future__ import annotations
 

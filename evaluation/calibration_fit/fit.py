@@ -24,10 +24,14 @@ def fit(
     verifier: str = "",
     score_cost: float = 1.0,
     runs: Sequence[Run] = (),
+    orders: int | None = None,
 ) -> Calibration:
-    """`policy` and `verifier` are the checksums of the models; `score_cost` as in `Calibration`."""
+    """`policy` and `verifier` are the checksums of the models; `score_cost` as in `Calibration`.
+
+    `orders`: in how many random orders each problem's solutions are searched.
+    """
     scored = all(problem.scored or not _answered(problem) for problem in problems) and any(map(_is_scored, problems))
-    orders = orders_for(problems)
+    orders = orders or orders_for(problems)
     voting = fit_family(problems, "votes", orders=orders)
     models = [voting]
     if scored:

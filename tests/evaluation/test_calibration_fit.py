@@ -1,0 +1,194 @@
+"""Fits on made problems: what is fitted means what it says on other made problems, and bad files get one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from domain.calibration import Calibration
+from domain.errors import ConfigurationError, InvalidRequest
+from domain.moves import Answer, FinishReason
+from domain.specs.adaptive import Adaptive, ComputeOptimal
+from domain.specs.parallel import BestOfN
+from domain.specs.tree import Beam
+from evaluation.allocated import allocated, even
+from evaluation.calibration_fit.check import expected_calibration_error, reliability
+from evaluation.calibration_fit.fit import fit
+from evaluation.calibration_fit.logistic import feature_rows, fit_logistic, predict, rising
+from evaluation.calibration_fit.playback import play
+from evaluation.calibration_fit.runs import Run, read_runs
+from evaluation.calibration_fit.traces import GradedProblem, GradedSample, read_traces
+from evaluation.calibration_fit.trajectories import Counting
+from orchestrator.calibration import calibration_for, calibration_text, read_calibration
+from search.features import evidence_for, probability
+from search.tree import Node, NodeStatus, ScoreStatus
+from search.voting import Ballot, tally
+from tests.support.calibration import graded_problems
+
+SEEN, HELD = graded_problems(160, seed=1), graded_problems(120, seed=2)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Calibration:
+    return fit(SEEN, policy="abc", verifier="def", orders=2)
+
+
+def nodes_of(samples: list[GradedSample]) -> list[Node]:
+    return [
+        Node(
+            at,
+            status=NodeStatus.SAMPLED,
+            text=one.text,
+            finish=FinishReason.END if one.answer else FinishReason.LENGTH,
+            answer=Answer(one.answer, one.answer) if one.answer else None,
+            scoring=ScoreStatus.SCORED if one.answer else ScoreStatus.NONE,
+            scores=() if one.score is None else (0.1, one.score),
+        )
+        for at, one in enumerate(samples, start=1)
+    ]
+
+
+def test_simulated_evidence_equals_that_of_a_search() -> None:
+    for problem in SEEN[:40]:
+        counting = Counting("scored", 1.0)
+        for size, sample in enumerate(problem.samples, start=1):
+            counting.add(sample)
+            nodes = nodes_of(list(problem.samples[:size]))
+            classes = tally([Ballot(node, node.scores[-1]) for node in nodes if node.finished], nodes)
+            if classes:
+                mine, theirs = counting.state(0).evidence, evidence_for(classes, classes[0], size)
+                assert mine.votes == theirs.votes
+                assert mine.rival_votes == theirs.rival_votes
+                assert (mine.sampled, mine.answered, mine.classes) == (theirs.sampled, theirs.answered, theirs.classes)
+                assert mine.total_weight == pytest.approx(theirs.total_weight)
+                assert (mine.best, mine.rival_best) == (theirs.best, theirs.rival_best)
+
+
+def test_the_logistic_finds_a_known_rate_and_serves_the_same_numbers(fitted: Calibration) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(4000, 1))
+    right = rng.random(4000) < 1 / (1 + np.exp(-(1.0 + 2.0 * rows[:, 0])))
+    model = fit_logistic(("size",), rows, right.astype(float), np.ones(4000))
+    assert predict(model, np.array([[0.0], [1.0]])) == pytest.approx([0.73, 0.95], abs=0.03)
+    served = fitted.confidence[0].logistic
+    evidence = [Counting("votes", 1.0).state(0).evidence]
+    assert predict(served, feature_rows(served.features, evidence))[0] == pytest.approx(
+        probability(served, evidence[0]), abs=1e-6
+    )
+
+
+def test_pooling_makes_a_curve_rise() -> None:
+    assert rising(np.array([0.1, 0.5, 0.3, 0.9]), np.ones(4)).tolist() == pytest.approx([0.1, 0.4, 0.4, 0.9])
+
+
+def test_confidence_is_calibrated_on_other_problems(fitted: Calibration) -> None:
+    played = [play(one, Adaptive(n=16), fitted, order=order) for one in HELD for order in range(2)]
+    assert expected_calibration_error(reliability((one.verdict.confidence, one.right) for one in played)) < 0.09
+    sure = [one for one in (play(one, Adaptive(n=16), fitted, target=0.8) for one in HELD) if one.stopped_sure]
+    assert len(sure) > 20
+    assert sum(one.right for one in sure) / len(sure) > 0.76
+
+
+def test_adaptive_costs_less_for_the_same_accuracy(fitted: Calibration) -> None:
+    adaptive = [play(one, Adaptive(n=16, price=0.002), fitted) for one in HELD]
+    whole = [play(one, BestOfN(n=16), fitted) for one in HELD]
+    assert sum(one.right for one in adaptive) >= sum(one.right for one in whole) - 3
+    assert sum(one.cost for one in adaptive) < 0.6 * sum(one.cost for one in whole)
+
+
+def test_compute_optimal_stays_within_its_budget_on_average(fitted: Calibration) -> None:
+    played = [play(one, ComputeOptimal(n=8), fitted) for one in HELD]
+    assert sum(one.cost for one in played) / len(played) <= 16.5
+    baseline = [play(one, BestOfN(n=4), fitted) for one in HELD]
+    assert sum(one.right for one in played) >= sum(one.right for one in baseline)
+
+
+def test_an_allocated_batch_keeps_its_budget_and_beats_even_shares(fitted: Calibration) -> None:
+    shared = allocated(HELD, fitted, 8.0 * len(HELD))
+    assert shared == allocated(HELD, fitted, 8.0 * len(HELD))
+    assert shared.cost <= 8.5
+    assert shared.accuracy >= even(HELD, fitted, 4).accuracy
+
+
+def test_runs_of_other_strategies_take_part() -> None:
+    beam = Beam(n=4)
+    runs = [Run(problem.id, beam, True, 3.0) for problem in SEEN]
+    with_runs = fit(SEEN[:60], runs=runs, orders=1)
+    assert beam in {one.strategy for one in with_runs.choices}
+    assert with_runs.actions is not None
+    assert max(max(one.gains) for one in with_runs.actions.values if one.strategy == beam) > 0.3
+
+
+def test_unscored_traces_fit_votes_alone() -> None:
+    bare = [
+        GradedProblem(one.id, one.subject, one.level, tuple(_unscored(sample) for sample in one.samples))
+        for one in SEEN[:50]
+    ]
+    assert [one.family for one in fit(bare, verifier="def", orders=1).confidence] == ["votes"]
+
+
+def _unscored(sample: GradedSample) -> GradedSample:
+    return GradedSample(sample.answer, sample.right, None, sample.tokens, sample.text)
+
+
+def test_the_file_serves_its_models_only(fitted: Calibration, tmp_path: Path) -> None:
+    (tmp_path / "calibration.json").write_text(calibration_text(fitted))
+    assert calibration_for(str(tmp_path), "models/policy@abc", "models/verifier@def") == fitted
+    assert calibration_for(str(tmp_path), "models/policy@abc", "models/verifier@other") is None
+    assert calibration_for(str(tmp_path / "elsewhere"), "models/policy@abc", None) is None
+    (tmp_path / "calibration.json").write_text('{"version": 99, "policy": "", "verifier": "", "score_cost": 1}')
+    with pytest.raises(ConfigurationError, match="version 99"):
+        read_calibration(tmp_path / "calibration.json")
+
+
+LINE = {
+    "samples": [{"text": "a", "answer": "7", "correct": True, "completion_tokens": 3, "prm_step_scores": [0.1, 0.8]}]
+}
+
+
+def test_traces_are_read_as_they_are(tmp_path: Path) -> None:
+    cut = {"text": "b", "answer": "7", "correct": True, "finish": "length"}
+    path = tmp_path / "graded.jsonl"
+    path.write_text("\n".join([json.dumps({"samples": [*LINE["samples"], cut]})] * 30))
+    first = read_traces([path])[0]
+    assert [one.answer is None for one in first.samples] == [False, True]
+    assert [one.right for one in first.samples] == [True, False]
+    assert first.samples[0].score == 0.8
+
+
+@pytest.mark.parametrize("line", ["nonsense", "{}", '{"samples": []}', '{"samples": [{"answer": "1"}]}', "[1]"])
+def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "graded.jsonl"
+    path.write_text(json.dumps(LINE) + "\n" + line)
+    with pytest.raises(ConfigurationError, match="line 2"):
+        read_traces([path])
+
+
+def test_too_few_problems_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "graded.jsonl"
+    path.write_text(json.dumps(LINE))
+    with pytest.raises(InvalidRequest, match="at least 30"):
+        read_traces([path])
+
+
+def test_runs_are_read_and_bad_ones_named(tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    line = {"problem_id": "p", "strategy": {"name": "beam", "n": 4}, "correct": True, "flops": 6.0, "sample_flops": 2.0}
+    path.write_text(json.dumps(line))
+    assert read_runs([path]) == [Run("p", Beam(n=4), True, 3.0)]
+    path.write_text(json.dumps(line | {"strategy": "unheard-of"}))
+    with pytest.raises(ConfigurationError, match="line 1"):
+        read_runs([path])
+
+
+def test_recorded_solutions_answer_no_steps(fitted: Calibration) -> None:
+    with pytest.raises(InvalidRequest, match="steps"):
+        play(HELD[0], Beam(n=2), fitted)
+
+
+def test_costs_are_those_of_the_ledger() -> None:
+    problem = HELD[0]
+    assert play(problem, BestOfN(n=4), None).cost == 4 + sum(one.answer is not None for one in problem.samples[:4])

@@ -1,0 +1,56 @@
+"""A small calibration made by hand, and graded problems drawn from a seed."""
+
+from __future__ import annotations
+
+import random
+
+from domain.calibration import Actions, ActionValue, Calibration, Choice, ConfidenceModel, Difficulty, Logistic
+from domain.recipe import StrategySpec
+from domain.specs.parallel import BestOfN, SelfConsistency
+from domain.specs.tree import Beam
+from evaluation.calibration_fit.traces import GradedProblem, GradedSample
+
+VOTING = Logistic(("share",), (0.0,), (1.0,), (1.0,), 0.0)
+SCORING = Logistic(("best", "share"), (0.0, 0.0), (1.0, 1.0), (1.0, 0.5), 0.0)
+IDENTITY = ((0.0, 1.0), (0.0, 1.0))
+
+
+def hand_made(search: StrategySpec | None = None) -> Calibration:
+    """Confidence is the logistic itself; all actions gain where the search is unsure, nothing where it is sure."""
+    models = tuple(
+        ConfidenceModel(family, VOTING if family == "votes" else SCORING, *IDENTITY, 100, 64)
+        for family in ("votes", "scored", "best", "likeliest")
+    )
+    values = [
+        ActionValue("score", 4, False, 4, (0.2, 0.0), (2.0, 2.0)),
+        ActionValue("sample", 4, True, 8, (0.1, 0.0), (8.0, 8.0)),
+        ActionValue("sample", 8, True, 16, (0.1, 0.0), (16.0, 16.0)),
+    ]
+    if search is not None:
+        values.append(ActionValue("search", 4, True, 4, (0.5, 0.0), (4.0, 4.0), search))
+    choices = (
+        Choice(0, 2, SelfConsistency(n=3), 0.9, 3.0),
+        Choice(1, 2, BestOfN(n=5, selection="best"), 0.5, 5.0),
+        Choice(1, 8, Beam(n=3, width=3, max_steps=4), 0.6, 9.0),
+    )
+    difficulty = Difficulty(3, True, VOTING, (0.5,))
+    return Calibration("abc", "", 1.0, models, difficulty, choices, Actions((0.85, 1.0), tuple(values)), 100)
+
+
+def graded_problems(count: int, samples: int = 16, seed: int = 0) -> list[GradedProblem]:
+    """Problems of all difficulties, and a verifier that knows more than the votes."""
+    rng = random.Random(seed)
+    return [_problem(f"p{at}", rng.betavariate(0.8, 0.8), samples, rng) for at in range(count)]
+
+
+def _problem(name: str, rate: float, samples: int, rng: random.Random) -> GradedProblem:
+    return GradedProblem(name, "made", None, tuple(_sample(rate, at, rng) for at in range(samples)))
+
+
+def _sample(rate: float, at: int, rng: random.Random) -> GradedSample:
+    if rng.random() < 0.05:
+        return GradedSample(None, False, None, 40, f"cut {at}")
+    right = rng.random() < rate
+    answer = "q:7" if right else f"q:{rng.choice([1, 1, 2, 3])}"
+    score = min(max(rng.gauss(0.75 if right else 0.4, 0.2), 0.01), 0.99)
+    return GradedSample(answer, right, round(score, 3), 40, f"solution {at}: {answer}")
