@@ -27,7 +27,7 @@ from search.stages import Stage, ask_stage, ballot_node, begin_stage, owns, tell
 from search.standing import Standing, stand
 from search.tree import Node, NodeStatus, ScoreStatus
 
-OUTVOTED = 3.0
+OUTVOTED = 10.0
 """Times as many votes as the favourite's that another answer must have for the guard to look."""
 RISE = 0.02
 """Change of the best score, and of the vote share, that the guard takes note of."""

@@ -12,7 +12,7 @@ import tests.search.laws as laws
 from domain.budget import Budget, Spend
 from domain.calibration import Calibration, needed_by
 from domain.codec import decode, encode
-from domain.effort import EFFORTS, adaptive_for
+from domain.effort import DEFAULT_EFFORT, EFFORTS, adaptive_for
 from domain.errors import InvalidRequest
 from domain.events import JobClaimed, JobSubmitted
 from domain.moves import Answer, FinishReason, Move, Sample, Sampled, Score, Scored
@@ -161,8 +161,8 @@ def test_the_guard_trips_when_scores_rise_and_agreement_falls() -> None:
     def now(best: float, share: float, top: float) -> Standing:
         return Standing(base.verdict, best, share, True, top)
 
-    assert exploited(before, now(0.5 + RISE, 0.1, 0.4))
-    assert not exploited(before, now(0.5, 0.1, 0.4))
+    assert exploited(before, now(0.5 + RISE, 0.04, 0.41))
+    assert not exploited(before, now(0.5, 0.04, 0.41))
     assert not exploited(before, now(0.9, 0.3, 0.95))
     assert not exploited(before, now(0.9, 0.2, 0.4))
     assert not exploited(None, now(0.9, 0.1, 0.4))
@@ -213,5 +213,6 @@ def test_efforts_grow() -> None:
         assert low.price >= high.price
         assert low.confidence <= high.confidence
     assert all(parse_strategy(spec_to_json(adaptive_for(name))) == adaptive_for(name) for name in EFFORTS)
+    assert adaptive_for(DEFAULT_EFFORT) == Adaptive()
     with pytest.raises(InvalidRequest, match="effort"):
         adaptive_for("extreme")
