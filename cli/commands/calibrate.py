@@ -28,13 +28,15 @@ def calibrate(
     from domain.settings import from_environment
     from evaluation.calibration_fit.fit import fit
     from evaluation.calibration_fit.runs import read_runs
-    from evaluation.calibration_fit.traces import read_traces
+    from evaluation.calibration_fit.traces import read_traces, without_scores
     from orchestrator.calibration import FILE, calibration_text
 
     problems, graded_runs = read_traces(traces), read_runs(runs or [])
     settings = from_environment(os.environ)
     chosen = policy or settings.policy
     ids, cost = _models(chosen, verifier or settings.verifier)
+    if not ids[1]:
+        problems = [without_scores(problem) for problem in problems]
     fitted = fit(
         problems,
         policy=ids[0],

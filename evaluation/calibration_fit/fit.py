@@ -11,7 +11,7 @@ from evaluation.calibration_fit.confidence import fit_family
 from evaluation.calibration_fit.difficulty import fit_difficulty
 from evaluation.calibration_fit.election import fit_election
 from evaluation.calibration_fit.runs import Run
-from evaluation.calibration_fit.traces import GradedProblem
+from evaluation.calibration_fit.traces import LEAST_PROBLEMS, GradedProblem
 
 STATES = 60_000
 """About how many states of searches are looked at: with few problems each is sampled in more orders."""
@@ -30,7 +30,10 @@ def fit(
 
     `orders`: in how many random orders each problem's solutions are searched.
     """
-    scored = all(problem.scored or not _answered(problem) for problem in problems) and any(map(_is_scored, problems))
+    whole = [problem for problem in problems if problem.scored or not _answered(problem)]
+    # A few solutions that the verifier could not read cost their problems; a file without scores fits votes alone.
+    scored = sum(problem.scored for problem in whole) >= max(LEAST_PROBLEMS, len(problems) // 2)
+    problems = whole if scored else problems
     orders = orders or orders_for(problems)
     voting = fit_family(problems, "votes", orders=orders)
     models = [voting]
@@ -58,7 +61,3 @@ def orders_for(problems: Sequence[GradedProblem]) -> int:
 
 def _answered(problem: GradedProblem) -> bool:
     return any(one.answer is not None for one in problem.samples)
-
-
-def _is_scored(problem: GradedProblem) -> bool:
-    return problem.scored

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,11 @@ class GradedProblem:
     @property
     def pass_rate(self) -> float:
         return sum(one.right for one in self.samples) / len(self.samples)
+
+
+def without_scores(problem: GradedProblem) -> GradedProblem:
+    """As a stack without a verifier would have recorded it."""
+    return replace(problem, samples=tuple(replace(one, score=None) for one in problem.samples))
 
 
 def read_traces(paths: Iterable[Path]) -> list[GradedProblem]:

@@ -20,7 +20,7 @@ from evaluation.calibration_fit.fit import fit
 from evaluation.calibration_fit.logistic import feature_rows, fit_logistic, predict, rising
 from evaluation.calibration_fit.playback import play
 from evaluation.calibration_fit.runs import Run, read_runs
-from evaluation.calibration_fit.traces import GradedProblem, GradedSample, read_traces
+from evaluation.calibration_fit.traces import GradedSample, read_traces, without_scores
 from evaluation.calibration_fit.trajectories import Counting
 from orchestrator.calibration import calibration_for, calibration_text, read_calibration
 from search.features import evidence_for, probability
@@ -123,15 +123,8 @@ def test_runs_of_other_strategies_take_part() -> None:
 
 
 def test_unscored_traces_fit_votes_alone() -> None:
-    bare = [
-        GradedProblem(one.id, one.subject, one.level, tuple(_unscored(sample) for sample in one.samples))
-        for one in SEEN[:50]
-    ]
+    bare = [without_scores(one) for one in SEEN[:50]]
     assert [one.family for one in fit(bare, verifier="def", orders=1).confidence] == ["votes"]
-
-
-def _unscored(sample: GradedSample) -> GradedSample:
-    return GradedSample(sample.answer, sample.right, None, sample.tokens, sample.text)
 
 
 def test_the_file_serves_its_models_only(fitted: Calibration, tmp_path: Path) -> None:
