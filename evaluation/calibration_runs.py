@@ -90,6 +90,7 @@ async def _main(given: argparse.Namespace) -> None:
     from inference.answers.equivalence import SymbolicEquivalence
     from inference.answers.grade import Grader
     from inference.local import LocalPolicy, LocalVerifier
+    from orchestrator.calibration import read_calibration
     from orchestrator.engines import Engines
 
     settings = from_environment(os.environ)
@@ -97,9 +98,11 @@ async def _main(given: argparse.Namespace) -> None:
     lines = [row for path in given.traces for row in _rows(path)][: given.limit]
     equivalence = SymbolicEquivalence()
     policy, verifier = LocalPolicy.open(settings.policy), LocalVerifier.open(settings.verifier)
+    calibration = None if given.calibration is None else read_calibration(given.calibration)
+    engines = Engines(policy, verifier, equivalence, calibration)
     grader = Grader()
     try:
-        await run_all(lines, specs, Engines(policy, verifier, equivalence), grader, given.out, given.seed)
+        await run_all(lines, specs, engines, grader, given.out, given.seed)
     finally:
         await grader.close()
         await equivalence.close()
@@ -127,6 +130,7 @@ def main() -> None:
     parser.add_argument("--traces", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--strategy", action="append", required=True, help="JSON of a strategy; repeatable.")
+    parser.add_argument("--calibration", type=Path, help="For strategies that decide by one; left out: none.")
     parser.add_argument("--limit", type=int, help="Only the first so many problems.")
     parser.add_argument("--seed", type=int, default=0)
     asyncio.run(_main(parser.parse_args()))
