@@ -5,6 +5,7 @@ Law: the accuracy that is stored with a choice was measured on problems that the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -35,19 +36,27 @@ class Trial:
     """Of the probe and of all that followed, in costs of one plain sample."""
 
 
-def fit_choices(trials: Sequence[Trial], score_cost: float) -> tuple[Choice, ...]:
-    """For each bin and budget the best candidate whose mean cost is at most that of best-of-n weighted."""
+def fit_choices(trials: Sequence[Trial], score_cost: float, probe: int) -> tuple[Choice, ...]:
+    """For each bin and budget the best candidate whose mean cost is at most that of best-of-n weighted.
+
+    What was sampled for the `probe` can't be unsampled: where the budget has room for it, no choice is smaller.
+    """
     chosen = []
     for bin_ in range(BINS):
         here = [one for one in trials if one.bin == bin_]
-        halves = [_means(one for one in here if one.problem % 2 == half) for half in (0, 1)]
-        whole = _means(here)
         for n in BUDGETS:
+            fitting = [one for one in here if _covers_probe(one.strategy, probe) == (n >= probe)]
+            halves = [_means(one for one in fitting if one.problem % 2 == half) for half in (0, 1)]
+            whole = _means(fitting)
             best = _best(whole, n * (1 + score_cost))
             if best is not None:
-                accuracy = _held_out(halves, n * (1 + score_cost), whole[best][0])
-                chosen.append(Choice(bin_, n, best, round(accuracy, 4), round(whole[best][1], 3)))
+                accuracy = _held_out(halves, n * (1 + score_cost), whole[best].accuracy)
+                chosen.append(Choice(bin_, n, best, round(accuracy, 4), round(whole[best].cost, 3)))
     return tuple(chosen)
+
+
+def _covers_probe(strategy: StrategySpec, probe: int) -> bool:
+    return not isinstance(strategy, SelfConsistency | BestOfN) or strategy.n >= probe
 
 
 def trials_of(
@@ -105,29 +114,46 @@ def _spec(rule: str, size: int) -> StrategySpec:
     return BestOfN(n=size, selection="best" if rule == "best" else "weighted")
 
 
-def _means(trials: Iterable[Trial]) -> dict[StrategySpec, tuple[float, float]]:
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    accuracy: float
+    cost: float
+    problems: int
+
+    @property
+    def safe(self) -> float:
+        """One standard error below the accuracy: what few problems speak for must be much better to be chosen."""
+        spread = (self.accuracy * (1 - self.accuracy) + 0.25 / self.problems) / self.problems
+        return self.accuracy - math.sqrt(spread)
+
+
+_Means = dict[StrategySpec, _Mean]
+
+
+def _means(trials: Iterable[Trial]) -> _Means:
     """Accuracy and cost of each candidate with enough trials."""
     groups: dict[StrategySpec, list[Trial]] = {}
     for one in trials:
         groups.setdefault(one.strategy, []).append(one)
-    return {
-        spec: (sum(one.right for one in group) / len(group), sum(one.cost for one in group) / len(group))
-        for spec, group in groups.items()
-        if len(group) >= LEAST
-    }
+    return {spec: _mean(group) for spec, group in groups.items() if len(group) >= LEAST}
 
 
-def _best(means: dict[StrategySpec, tuple[float, float]], budget: float) -> StrategySpec | None:
+def _mean(group: Sequence[Trial]) -> _Mean:
+    rights, costs = sum(one.right for one in group), sum(one.cost for one in group)
+    return _Mean(rights / len(group), costs / len(group), len({one.problem for one in group}))
+
+
+def _best(means: _Means, budget: float) -> StrategySpec | None:
     """The most accurate that the budget allows; the cheaper among equals."""
-    allowed = [(accuracy, -cost, spec) for spec, (accuracy, cost) in means.items() if cost <= budget + 1e-9]
+    allowed = [(one.safe, -one.cost, spec) for spec, one in means.items() if one.cost <= budget + 1e-9]
     return max(allowed, key=lambda one: one[:2])[2] if allowed else None
 
 
-def _held_out(halves: Sequence[dict[StrategySpec, tuple[float, float]]], budget: float, fallback: float) -> float:
+def _held_out(halves: Sequence[_Means], budget: float, fallback: float) -> float:
     """Mean over the halves of the accuracy there of what was best on the other one."""
     found = []
     for at in (0, 1):
         best = _best(halves[1 - at], budget)
         if best is not None and best in halves[at]:
-            found.append(halves[at][best][0])
+            found.append(halves[at][best].accuracy)
     return sum(found) / len(found) if found else fallback

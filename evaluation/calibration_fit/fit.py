@@ -48,7 +48,7 @@ def fit(
         score_cost=score_cost,
         confidence=tuple(models),
         difficulty=difficulty,
-        choices=fit_choices(trials, score_cost),
+        choices=fit_choices(trials, score_cost, difficulty.samples),
         actions=fit_actions(problems, voting, models[-1] if scored else None, score_cost, runs, orders=orders),
         problems=len(problems),
     )
