@@ -1,15 +1,21 @@
-"""Values to JSON and back. Union members are told apart by a `type`, so that a stored trace explains itself."""
+"""Values to JSON and back. Union members are told apart by a `type`, so that a stored trace explains itself.
+
+Two forms, one decoder: `encode` is whole (what clients see), `encode_stored` leaves out what a measured amount has by
+default (zero tokens, nothing equivalent): a trace is mostly such amounts. Settings are always whole, since the defaults
+of a setting may change and those of an amount never do.
+"""
 
 from __future__ import annotations
 
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any
 
+from domain.budget import Spend
 from domain.events import Event
 from domain.moves import Failed, Sampled, Scored
 from domain.problem import TextPart
@@ -30,8 +36,21 @@ _KINDS: dict[type, str] = (
 )
 
 
+_AMOUNTS: frozenset[type] = frozenset({Spend, Sampled, Scored, Failed})
+"""What was measured. Their defaults mean "none", for ever: a stored trace may leave them out."""
+
+
 def encode(value: Any) -> Any:
     """JSON-able form of any domain value; dataclasses become objects, union members carry their `type`."""
+    return _encoded(value, frozenset())
+
+
+def encode_stored(value: Any) -> Any:
+    """The same without the defaults of amounts; `decode` and `decode_event` read both forms."""
+    return _encoded(value, _AMOUNTS)
+
+
+def _encoded(value: Any, sparse: frozenset[type]) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Enum):
@@ -39,11 +58,20 @@ def encode(value: Any) -> Any:
     if isinstance(value, str):
         return value
     if isinstance(value, (tuple, list)):
-        return [encode(item) for item in value]
+        return [_encoded(item, sparse) for item in value]
     shape: Any = type(value)
-    names, kind = _shape(shape)
-    body = {name: encode(getattr(value, name)) for name in names}
-    return body if kind is None else {"type": kind, **body}
+    names, kind, defaults = _shape(shape)
+    body = {} if kind is None else {"type": kind}
+    for name in names:
+        item = getattr(value, name)
+        if shape not in sparse or not _is_default(item, defaults.get(name, MISSING)):
+            body[name] = _encoded(item, sparse)
+    return body
+
+
+def _is_default(item: Any, default: Any) -> bool:
+    """Of the same type, too: 0 is not 0.0 where a text is to be the same."""
+    return type(item) is type(default) and bool(item == default)
 
 
 def decode_event(data: Any) -> Event:
@@ -57,10 +85,12 @@ def decode(kind: type, data: Any) -> Any:
 
 
 @cache
-def _shape(kind: type) -> tuple[tuple[str, ...], str | None]:
+def _shape(kind: type) -> tuple[tuple[str, ...], str | None, dict[str, Any]]:
+    """Its members, its `type`, and the defaults of those that have one."""
     if not is_dataclass(kind):
         raise TypeError(f"no JSON form for {kind.__name__}")
-    return tuple(item.name for item in fields(kind)), _KINDS.get(kind)
+    defaults = {item.name: item.default for item in fields(kind) if item.default is not MISSING}
+    return tuple(item.name for item in fields(kind)), _KINDS.get(kind), defaults
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from domain.codec import encode
+from domain.codec import encode_stored
 
 
 def json_text(value: Any) -> str:
-    """Raises ValueError for NaN and infinities, which JSON does not have."""
-    return json.dumps(encode(value), allow_nan=False, separators=(",", ":"))
+    """The stored form. Raises ValueError for NaN and infinities, which JSON does not have."""
+    return json.dumps(encode_stored(value), allow_nan=False, separators=(",", ":"))
