@@ -1,0 +1,91 @@
+"""The methods that are compared: each is a strategy at every budget, with nothing tuned on the problems it is run on.
+
+`nested` methods read off the first n solutions of a pool; `pooled` ones mostly sample whole solutions, which the pool
+answers; `live` ones expand steps or revise, on the engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from domain.effort import EFFORTS
+from domain.recipe import StrategySpec
+from domain.specs.adaptive import Adaptive, ComputeOptimal
+from domain.specs.adaptive_voting import AdaptiveVoting
+from domain.specs.parallel import BestOfN, SelfConsistency
+from domain.specs.sequential import Revisions, RevisionTree
+from domain.specs.stochastic import AdaptiveBranching, Mcts, Particles
+from domain.specs.tree import Beam, Dvts, Lookahead, Rebase
+from evaluation.curving.pools import Sampling
+
+MAJORITY, WEIGHTED, BEST = "majority", "best-of-n weighted", "best-of-n best"
+ADAPTIVE, EFFORT, OPTIMAL, VOTING = "adaptive", "adaptive by effort", "compute-optimal", "adaptive voting"
+CHAIN = "revisions, one chain"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    name: str
+    make: Callable[[int], StrategySpec]
+    """Its spec at a budget of n."""
+    guided: bool = True
+    """It asks the verifier, so that it has an exact-checker arm."""
+    default: bool = False
+    """Users get it without asking for it, or by asking for none in particular."""
+    budgets: tuple[int, ...] = ()
+    """Only these; empty: any."""
+    one_chain: bool = False
+
+    def spec(self, n: int, how: Sampling) -> StrategySpec:
+        """Sampled like all others; a step's own token limit stays."""
+        spec = self.make(n)
+        changed: dict[str, Any] = {"temperature": how.temperature}
+        if not isinstance(spec, Beam | Lookahead | Dvts | Rebase | Particles):
+            changed["max_tokens"] = how.max_tokens
+        return replace(spec, **changed)
+
+
+def _by_effort(n: int) -> StrategySpec:
+    preset = next(one for one in EFFORTS.values() if one.samples == n)
+    return Adaptive(n=n, probe=min(preset.probe, n), price=preset.price, confidence=preset.confidence)
+
+
+def _chains(ratio: float, n: int) -> StrategySpec:
+    return Revisions(n=n, ratio=ratio)
+
+
+NESTED = (
+    Method(MAJORITY, lambda n: SelfConsistency(n=n), guided=False),
+    Method(WEIGHTED, lambda n: BestOfN(n=n)),
+    Method(BEST, lambda n: BestOfN(n=n, selection="best")),
+)
+
+POOLED = (
+    Method(ADAPTIVE, lambda n: Adaptive(n=n, probe=min(4, n)), default=True),
+    Method(EFFORT, _by_effort, default=True, budgets=tuple(one.samples for one in EFFORTS.values())),
+    Method(OPTIMAL, lambda n: ComputeOptimal(n=n), default=True),
+    Method(VOTING, lambda n: AdaptiveVoting(n=n), guided=False),
+)
+
+RATIOS = {"1:4": 1 / 4, "1:1": 1.0, "4:1": 4.0}
+REVISING = (
+    *(Method(f"revisions {name}", partial(_chains, ratio)) for name, ratio in RATIOS.items()),
+    Method(CHAIN, lambda n: Revisions(n=n, ratio=float(n)), one_chain=True),
+)
+
+STEPWISE = (
+    Method("beam", lambda n: Beam(n=n)),
+    Method("beam, M = √n", lambda n: Beam(n=n, width="sqrt")),
+    Method("lookahead", lambda n: Lookahead(n=n, width="sqrt")),
+    Method("DVTS", lambda n: Dvts(n=n)),
+    Method("REBASE", lambda n: Rebase(n=n)),
+    Method("particles", lambda n: Particles(n=n)),
+    Method("MCTS", lambda n: Mcts(n=n)),
+    Method("adaptive branching", lambda n: AdaptiveBranching(n=n)),
+    Method("revision tree", lambda n: RevisionTree(n=n)),
+)
+
+METHODS = {one.name: one for one in (*NESTED, *POOLED, *REVISING, *STEPWISE)}

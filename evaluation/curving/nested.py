@@ -1,0 +1,102 @@
+"""Voting and best-of-n at every n, read off one pool.
+
+The i-th sample of these strategies depends on i and the search's seed alone, so that a search with n is the beginning
+of every longer one. Law: answers and charges are those of the real loop at each n (a test compares them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from domain.budget import NO_COST, Spend
+from domain.moves import Sampled
+from domain.ports import AnswerEquivalence, Completion, StepScores
+from domain.problem import text_problem
+from domain.verdict import Verdict
+from evaluation.curving.methods import MAJORITY, NESTED, Method
+from evaluation.curving.pools import Sampling
+from evaluation.curving.rows import CHECKER, VERIFIER, Row, row
+from search.registry import strategy_for
+from search.sampling import SamplingState
+from search.tree import Node, ScoreStatus, with_sample
+
+Grade = Callable[[str | None], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The solutions of one problem and seed, and what is thought of their texts."""
+
+    problem: str
+    """Its id."""
+    seed: int
+    samples: Sequence[Completion]
+    scores: Mapping[str, StepScores]
+    exact: Mapping[str, tuple[float, ...]]
+    """The exact checker's; empty: that arm is not measured."""
+
+
+async def nested_rows(
+    pool: Pool, sizes: Sequence[int], how: Sampling, grade: Grade, equivalence: AnswerEquivalence
+) -> list[Row]:
+    """A row for each method, arm and size that the pool is large enough for. Best-of-n needs scores."""
+    nodes = await _nodes(pool.samples, equivalence)
+    rights = [await grade(one.answer.text if one.answer else None) for one in pool.samples]
+    told = {VERIFIER: {text: one.scores for text, one in pool.scores.items()}, CHECKER: pool.exact}
+    found: list[Row] = []
+    for method in NESTED:
+        for arm, scores in told.items():
+            if (method.guided and not scores) or (arm == CHECKER and not method.guided):
+                continue
+            judged = [_scored(node, scores) for node in nodes] if method.guided else nodes
+            for n in (size for size in sizes if size <= len(nodes)):
+                right = await grade(_verdict(method, judged[:n], n, how).answer)
+                found.append(_row(pool, method, arm, n, right, rights))
+    return found
+
+
+async def _nodes(samples: Sequence[Completion], equivalence: AnswerEquivalence) -> list[Node]:
+    """As the loop makes them: each new answer is compared once with those before it."""
+    nodes: list[Node] = []
+    seen: set[str] = set()
+    for at, one in enumerate(samples, start=1):
+        same: tuple[str, ...] = ()
+        if one.answer is not None and one.answer.key not in seen:
+            same = await equivalence.equivalent(one.answer.key, sorted(seen)) if seen else ()
+            seen.add(one.answer.key)
+        outcome = Sampled(f"sample-{at}", one.text, one.finish, one.answer, one.logprob, one.cost, same)
+        nodes.append(with_sample(Node(at), outcome))
+    return nodes
+
+
+def _scored(node: Node, scores: Mapping[str, tuple[float, ...]]) -> Node:
+    found = scores.get(node.text) if node.finished else None
+    return node if found is None else replace(node, scoring=ScoreStatus.SCORED, scores=found)
+
+
+def _verdict(method: Method, nodes: Sequence[Node], n: int, how: Sampling) -> Verdict:
+    spec: Any = method.spec(n, how)
+    state: Any = SamplingState(text_problem("?"), spec, 0, tuple(nodes))
+    return strategy_for(spec).verdict(state)
+
+
+def _row(pool: Pool, method: Method, arm: str, n: int, right: bool, rights: Sequence[bool]) -> Row:
+    samples = pool.samples[:n]
+    spend = sum((one.cost for one in samples), NO_COST)
+    more: dict[str, Any] = {}
+    if method.name == MAJORITY:
+        more["share"] = sum(rights[:n]) / n
+    else:
+        texts = [one.text for one in samples if one.text in pool.scores and one.answer is not None]
+        once = sum((_cost(pool, text) for text in dict.fromkeys(texts)), spend)
+        spend = sum((_cost(pool, text) for text in texts), spend)
+        more["flops_once"] = once.flops
+    unit = (method.name, arm, n, pool.seed, pool.problem)
+    return row(unit, spend, right=right, seconds=0.0, reason="complete", **more)
+
+
+def _cost(pool: Pool, text: str) -> Spend:
+    """Of one verification; the exact checker is charged the same."""
+    return pool.scores[text].cost
