@@ -26,13 +26,14 @@ def draw(curves: Mapping[str, Any], folder: Path, date: str) -> dict[str, str]:
         "levels": ("Accuracy against FLOPs by level", levels, shown),
         "bins": ("Accuracy against FLOPs by measured difficulty (quintiles of pass@1)", bins, shown),
     }
-    drawn = {f"{date}-{name}": sheet for name, sheet in sheets.items() if sheet[1]}
+    drawn = {f"{date}-{name}": one for name, one in sheets.items() if one[1]}
     for name, (title, panels, methods) in drawn.items():
-        _sheet(folder / name, title, panels, {one: curves[one] for one in methods if one in curves})
+        sheet(folder / name, title, panels, {one: curves[one] for one in methods if one in curves})
     return {name: title for name, (title, _, _) in drawn.items()}
 
 
-def _sheet(path: Path, title: str, panels: Sequence[str], curves: Mapping[str, Any]) -> None:
+def sheet(path: Path, title: str, panels: Sequence[str], curves: Mapping[str, Any]) -> None:
+    """One figure with a panel for each group."""
     from matplotlib.figure import Figure  # without pyplot: no window system is looked for
 
     size = (9.0, 5.6) if len(panels) == 1 else (4.2 * len(panels), 4.6)

@@ -52,7 +52,7 @@ class MemoPolicy:
         return self._inner.info
 
     async def sample(self, request: SampleRequest) -> Completion:
-        found = await self._memo.get(request.problem, _asked(request), lambda: self._inner.sample(request))
+        found: Completion = await self._memo.get(request.problem, _asked(request), lambda: self._inner.sample(request))
         return replace(found, key=request.key)
 
     def abort(self, keys: Iterable[str]) -> None:
@@ -79,7 +79,7 @@ class MemoVerifier:
         return self._inner.info
 
     async def score(self, request: ScoreRequest) -> StepScores:
-        found = await self._memo.get(request.problem, request.solution, lambda: self._inner.score(request))
+        found: StepScores = await self._memo.get(request.problem, request.solution, lambda: self._inner.score(request))
         return replace(found, key=request.key)
 
     def abort(self, keys: Iterable[str]) -> None:

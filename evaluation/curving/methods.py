@@ -38,14 +38,21 @@ class Method:
     budgets: tuple[int, ...] = ()
     """Only these; empty: any."""
     one_chain: bool = False
+    temperature: float | None = None
+    """Its own; None: that of all."""
 
     def spec(self, n: int, how: Sampling) -> StrategySpec:
         """Sampled like all others; a step's own token limit stays."""
         spec = self.make(n)
-        changed: dict[str, Any] = {"temperature": how.temperature}
+        changed: dict[str, Any] = {"temperature": how.temperature if self.temperature is None else self.temperature}
         if not isinstance(spec, Beam | Lookahead | Dvts | Rebase | Particles):
             changed["max_tokens"] = how.max_tokens
         return replace(spec, **changed)
+
+
+def checked_budget(n: int) -> bool:
+    """The exact-checker arm is measured at powers of 4."""
+    return bool(n.bit_length() % 2)
 
 
 def _by_effort(n: int) -> StrategySpec:
@@ -67,7 +74,7 @@ POOLED = (
     Method(ADAPTIVE, lambda n: Adaptive(n=n, probe=min(4, n)), default=True),
     Method(EFFORT, _by_effort, default=True, budgets=tuple(one.samples for one in EFFORTS.values())),
     Method(OPTIMAL, lambda n: ComputeOptimal(n=n), default=True),
-    Method(VOTING, lambda n: AdaptiveVoting(n=n), guided=False),
+    Method(VOTING, lambda n: AdaptiveVoting(n=n), guided=False, budgets=(4, 16, 64, 256)),
 )
 
 RATIOS = {"1:4": 1 / 4, "1:1": 1.0, "4:1": 4.0}
@@ -88,4 +95,6 @@ STEPWISE = (
     Method("revision tree", lambda n: RevisionTree(n=n)),
 )
 
-METHODS = {one.name: one for one in (*NESTED, *POOLED, *REVISING, *STEPWISE)}
+GREEDY = Method("greedy", lambda n: SelfConsistency(n=n), guided=False, budgets=(1,), temperature=0.0)
+
+METHODS = {one.name: one for one in (GREEDY, *NESTED, *POOLED, *REVISING, *STEPWISE)}

@@ -17,7 +17,7 @@ def markdown(result: Mapping[str, Any]) -> str:
 def _parts(result: Mapping[str, Any]) -> Iterator[str]:
     yield _how(result)
     yield "## What is asked"
-    yield _table(["key", "value"], [[key, _text(result[key])] for key in _keys(result)])
+    yield table(["key", "value"], [[key, text(result[key])] for key in _keys(result)])
     yield (
         "`…_flops_ratio`: FLOPs at the accuracy of weighted best-of-`reference_n` over its FLOPs (read between points,"
         " linear in log FLOPs). `…_vs_plateau`: the same with the smallest n whose accuracy is that of the reference"
@@ -26,12 +26,17 @@ def _parts(result: Mapping[str, Any]) -> Iterator[str]:
         " a method that is on by default against weighted best-of-n at equal cost on a level."
     )
     yield "## Revisions"
-    yield _table(["", ""], [[key, _text(value)] for key, value in result["revisions"].items()])
+    yield table(["", ""], [[key, text(value)] for key, value in result["revisions"].items()])
     yield "## Largest loss against weighted best-of-n at equal cost, by method (points, on a level)"
     harm = result["harm_by_method"].values()
-    yield _table(["method", "level", "n", "points"], [[_text(value) for value in one.values()] for one in harm])
+    yield table(["method", "level", "n", "points"], [[text(value) for value in one.values()] for one in harm])
     yield "## Accuracy and cost"
-    yield _table(_head(result["curves"]), list(_lines(result["curves"])))
+    yield points_table(result["curves"])
+
+
+def points_table(curves: Mapping[str, Any]) -> str:
+    """Every point of every curve, with the accuracy on each group of problems."""
+    return table(_point_head(curves), list(_point_lines(curves)))
 
 
 def _how(result: Mapping[str, Any]) -> str:
@@ -53,15 +58,15 @@ def _keys(result: Mapping[str, Any]) -> list[str]:
     return [key for key in result if "ratio" in key or key.startswith(("worst", "plateau", "reference"))]
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) >= 1e4 else f"{value:.3f}"
     if isinstance(value, list) and len(value) == 3:
         return f"{value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}]"
     if isinstance(value, list):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(text, value))
     if isinstance(value, dict):
-        return "; ".join(f"{key}: {_text(one)}" for key, one in value.items())
+        return "; ".join(f"{key}: {text(one)}" for key, one in value.items())
     return "–" if value is None else str(value)
 
 
@@ -70,11 +75,11 @@ def _groups(curves: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(group for point in points for group in point["accuracy"]))
 
 
-def _head(curves: Mapping[str, Any]) -> list[str]:
+def _point_head(curves: Mapping[str, Any]) -> list[str]:
     return ["method, arm", "n", "FLOPs", "tokens", "calls", "problems × seeds", *_groups(curves)]
 
 
-def _lines(curves: Mapping[str, Any]) -> Iterator[list[str]]:
+def _point_lines(curves: Mapping[str, Any]) -> Iterator[list[str]]:
     groups = _groups(curves)
     for name, curve in curves.items():
         for n, point in curve.items():
@@ -82,11 +87,11 @@ def _lines(curves: Mapping[str, Any]) -> Iterator[list[str]]:
             yield [
                 name, str(n), f"{point['flops']['all']:.3g}", f"{point['tokens']:.0f}", calls,
                 f"{point['problems']} ({point['searches']})",
-                *(_text(point["accuracy"].get(group)) for group in groups),
+                *(text(point["accuracy"].get(group)) for group in groups),
             ]  # fmt: skip
 
 
-def _table(head: list[str], lines: list[list[str]]) -> str:
+def table(head: list[str], lines: list[list[str]]) -> str:
     rows = [head, ["---"] * len(head), *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 

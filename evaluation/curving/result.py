@@ -59,10 +59,10 @@ def _beyond_noise(found: dict[str, list[Harm]]) -> float | None:
 
 
 def _harm_json(one: Harm) -> dict[str, Any]:
-    return {"method": one.method, "group": one.group, "n": one.n, "points": _interval(one.points)}
+    return {"method": one.method, "group": one.group, "n": one.n, "points": interval(one.points)}
 
 
-def _interval(one: Interval) -> list[float] | None:
+def interval(one: Interval) -> list[float] | None:
     return [round(number, 5) for number in (one.value, one.low, one.high)] if one.known else None
 
 
@@ -82,9 +82,9 @@ def revisions(table: Table) -> dict[str, Any]:
         "parallel_n": parallel_n,
         "generations_for_parallel": None,
         "generations_for_parallel_within_noise": None,
-        "right_lost_share": _interval(lost[max(lost)]) if lost else None,
-        "right_lost_share_by_length": {n: _interval(one) for n, one in lost.items()},
-        "right_lost_share_taking_the_last": _interval(lost_share(chain[max(chain)], "last_right")) if chain else None,
+        "right_lost_share": interval(lost[max(lost)]) if lost else None,
+        "right_lost_share_by_length": {n: interval(one) for n, one in lost.items()},
+        "right_lost_share_taking_the_last": interval(lost_share(chain[max(chain)], "last_right")) if chain else None,
     }
     if parallel_n is None or not curves:
         return result
@@ -97,10 +97,10 @@ def revisions(table: Table) -> dict[str, Any]:
     return result | {
         "best_ratio": best,
         "best_ratio_n": n,
-        "best_ratio_minus_parallel_points": _interval(_points(difference(at_n[best], reference))),
+        "best_ratio_minus_parallel_points": interval(_points(difference(at_n[best], reference))),
         "generations_for_parallel": min(needed, default=None),
         "generations_for_parallel_within_noise": min(nearly, default=None),
-        "accuracy_at_n": {name: _interval(mean(cell)) for name, cell in at_n.items()},
+        "accuracy_at_n": {name: interval(mean(cell)) for name, cell in at_n.items()},
     }
 
 
@@ -128,7 +128,7 @@ def _curve(table: Table, name: str, arm: str) -> dict[int, Any]:
 def point(table: Table, cell: Cell) -> dict[str, Any]:
     groups = {group: within for group in table.groups if (within := table.within(cell, group))}
     return {
-        "accuracy": {group: _interval(mean(within)) for group, within in groups.items()},
+        "accuracy": {group: interval(mean(within)) for group, within in groups.items()},
         "flops": {group: total(within, "flops") for group, within in groups.items()},
         "tokens": total(cell, "tokens"),
         "prompt_tokens": total(cell, "prompt_tokens"),

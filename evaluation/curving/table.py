@@ -46,7 +46,8 @@ class Table:
         """Methods and arms that were measured, in the order in which methods are listed."""
         order = list(METHODS)
         seen = {(name, arm) for name, arm, _ in self.cells}
-        return sorted(seen, key=lambda one: (one[1] != VERIFIER, order.index(one[0]) if one[0] in order else 99))
+        # A name may say whose it is before a colon.
+        return sorted(seen, key=lambda one: (one[1] != VERIFIER, order.index(one[0].split(": ")[-1]), one[0]))
 
     def within(self, cell: Cell, group: str) -> Cell:
         members = self.groups[group]

@@ -18,7 +18,7 @@ from typing import Any
 from domain.errors import DeliberateError
 from evaluation.curving.bench import Bench
 from evaluation.curving.journal import Journal, Kept, read_folder
-from evaluation.curving.methods import METHODS
+from evaluation.curving.methods import MAJORITY, METHODS, checked_budget
 from evaluation.curving.nested import nested_rows
 from evaluation.curving.pools import Block, Sampling
 from evaluation.curving.rows import CHECKER, VERIFIER, Row, Unit
@@ -50,7 +50,7 @@ class Part:
             for name in self.methods
             for n in self.budgets
             if not METHODS[name].budgets or n in METHODS[name].budgets
-            for arm in ((VERIFIER, CHECKER) if checked and METHODS[name].guided else (VERIFIER,))
+            for arm in ((VERIFIER, CHECKER) if checked and METHODS[name].guided and checked_budget(n) else (VERIFIER,))
         ]
 
 
@@ -67,6 +67,12 @@ class Job:
     deadline: float | None = None
     """Unix time after which no problem is begun."""
     device: str = "cpu"
+    checked: bool = True
+    """With the exact-checker arms; they need a verifier to stand for."""
+
+    @property
+    def checks(self) -> bool:
+        return self.checked and self.verifier is not None
 
 
 def carry_out(job: Job, workers: int) -> list[Row]:
@@ -127,7 +133,7 @@ class _Worker:
         return self._job.deadline is not None and time.time() >= self._job.deadline
 
     async def _problem(self, part: Part, item: ProblemItem) -> None:
-        units = [unit for unit in part.units(item.id, self._bench.checker is not None) if unit not in self._kept.rows]
+        units = [unit for unit in part.units(item.id, self._job.checks) if unit not in self._kept.rows]
         blocks = await self._blocks(part, item)
         pool = await self._bench.pool(item, part.seed, blocks)
         missing = [n for n in part.sizes if not self._is_nested(part, item, n)]
@@ -151,7 +157,7 @@ class _Worker:
         return blocks
 
     def _is_nested(self, part: Part, item: ProblemItem, n: int) -> bool:
-        return ("majority", VERIFIER, n, part.seed, item.id) in self._kept.rows
+        return (MAJORITY, VERIFIER, n, part.seed, item.id) in self._kept.rows
 
     async def _search(self, unit: Unit, item: ProblemItem) -> None:
         self._keep([await self._bench.run(unit, item)])
@@ -180,12 +186,12 @@ def left_out(job: Job, rows: Sequence[Row]) -> list[str]:
     done = {one.unit for one in rows}
     found = []
     for part in job.parts:
-        missing = sum(not _is_done(part, item, done, job.verifier is not None) for item in part.items)
+        missing = sum(not _is_done(part, item, done, job.checks) for item in part.items)
         if missing:
             found.append(f"{part.name}: {missing} of {len(part.items)} problems")
     return found
 
 
 def _is_done(part: Part, item: ProblemItem, done: set[Unit], checked: bool) -> bool:
-    nested = all(("majority", VERIFIER, n, part.seed, item.id) in done for n in part.sizes if n <= part.pool)
+    nested = all((MAJORITY, VERIFIER, n, part.seed, item.id) in done for n in part.sizes if n <= part.pool)
     return nested and done.issuperset(part.units(item.id, checked))
