@@ -18,6 +18,8 @@ from cli.view.search import Rollout, SearchView
 MOST_ANSWERS = 8
 MOST_ROLLOUTS = 4
 WIDTH = 40
+WITHOUT_ANSWER = {"scored": "scored steps", "step": "steps without a score"}
+"""What rollouts in these states are as long as they have no answer."""
 
 
 def picture(view: SearchView) -> RenderableType:
@@ -43,12 +45,13 @@ def result_rows(job: Mapping[str, Any]) -> list[tuple[str, str]]:
     usage = job.get("usage") or {}
     rows = [
         ("answer", _shown(job.get("answer"))),
-        ("confidence", "–" if job.get("confidence") is None else f"{job['confidence']:.3f}"),
+        ("confidence", _confidence(job)),
         ("status", str(job["status"])),
         ("stop reason", _shown(job.get("stop_reason"))),
         ("why", _shown(job.get("why"))),
         ("tokens", f"{usage.get('generated_tokens', 0)} generated, {usage.get('verified_tokens', 0)} verified"),
         ("rollouts", f"{usage.get('rollouts', 0)} ({usage.get('verifier_calls', 0)} verifier calls)"),
+        ("FLOPs", f"{usage.get('flops', 0.0):.3g}"),
         ("seconds", f"{usage.get('seconds', 0.0):.2f}"),
     ]
     if "queue_seconds" in usage:
@@ -117,12 +120,21 @@ def _add_open(tree: Tree, view: SearchView) -> None:
         if rollout.answer is None:
             without[rollout.state] = without.get(rollout.state, 0) + 1
     for state, count in sorted(without.items()):
-        tree.add(Text(f"{state}  {count}×", style="yellow" if state == "sampling" else "dim"))
+        tree.add(
+            Text(f"{WITHOUT_ANSWER.get(state, state)}  {count}×", style="yellow" if state == "sampling" else "dim")
+        )
 
 
 def _line(rollout: Rollout) -> str:
     score = "" if rollout.score is None else f", score {rollout.score:.2f}"
     return f"node {rollout.node}: {rollout.tokens} tokens{score}"
+
+
+def _confidence(job: Mapping[str, Any]) -> str:
+    if job.get("confidence") is None:
+        return "–"
+    kind = job.get("confidence_kind")
+    return f"{job['confidence']:.3f}" + ("" if kind is None else f" ({kind})")
 
 
 def _shown(value: object) -> str:
