@@ -14,6 +14,9 @@ from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
+Effort = Literal["none", "minimal", "low", "medium", "high", "max"]
+ConfidenceKind = Literal["agreement", "calibrated"]
+
 
 class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -44,13 +47,27 @@ class Submission(Shape):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"problem": "What is 17 * 23?", "strategy": "self_consistency", "budget": {"tokens": 20000}}]
+            "examples": [
+                {"problem": "What is 17 * 23?", "strategy": "self_consistency", "budget": {"tokens": 20000}},
+                {"problem": "What is 17 * 23?", "effort": "low", "confidence": 0.9},
+                {"problem": "What is 17 * 23?", "effort": "high", "strategy": {"name": "adaptive", "temperature": 0.6}},
+            ]
         },
     )
     problem: str | list[TextPart] = Field(description="The problem's text, or a list of text parts.")
     strategy: str | StrategyChoice | None = Field(None, description="A name, or an object with a name.")
+    effort: Effort | None = Field(
+        None,
+        description="A preset of the adaptive strategy: how much it may spend and how sure it is to be. Parameters in"
+        " `strategy` and the job's `confidence` win over it; another strategy beside it is refused.",
+    )
     budget: Budget | None = None
-    confidence: float | None = Field(None, ge=0, le=1, description="Stop when the answer is this certain.")
+    confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Stop when the answer is this certain; a job that ends less certain is `incomplete`.",
+    )
     webhook_url: str | None = Field(None, max_length=2048, description="Absolute http or https URL.")
     metadata: dict[str, str] | None = Field(None, description="At most 16 pairs of strings.")
     seed: int | None = Field(None, ge=0, le=2**63 - 1, description="Left out: one is drawn.")
@@ -84,6 +101,10 @@ class Job(Shape):
     status: Status
     answer: str | None
     confidence: float | None = Field(description="How sure the answer is, 0 to 1; null before there is a verdict.")
+    confidence_kind: ConfidenceKind | None = Field(
+        description="calibrated: a fitted probability that the answer is right; agreement: the answer's share of the"
+        " vote, since nothing was fitted for these models; null before there is a verdict."
+    )
     stop_reason: str | None
     solution: str | None
     why: str | None
@@ -147,6 +168,9 @@ class Strategy(Shape):
     default: bool
     description: str
     parameters: dict[str, StrategyParameter]
+    efforts: dict[Effort, dict[str, Any]] | None = Field(
+        description="What each level of `effort` stands for; null for strategies that have no such levels."
+    )
 
 
 class StrategyList(Shape):

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.budget import parse_budget
+from domain.effort import parse_search
 from domain.errors import InvalidRequest
 from domain.ids import ENTROPY_BYTES, JobId, TenantId, make_id
 from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from domain.ports import NewJob
 from domain.problem import parse_problem
-from domain.recipe import parse_strategy
 from messaging.addresses import Networks, url_refusal
 
-MEMBERS = ("problem", "strategy", "budget", "confidence", "webhook_url", "metadata", "seed", "priority")
+MEMBERS = ("problem", "strategy", "effort", "budget", "confidence", "webhook_url", "metadata", "seed", "priority")
 LARGEST_SEED = 2**63 - 1
 MOST_METADATA = 16
 LONGEST_METADATA_KEY = 64
@@ -48,7 +48,7 @@ def parse_submission(body: Mapping[str, Any], envelope: Envelope) -> NewJob:
         id=JobId(make_id("job", time.time_ns() // 1_000_000, secrets.token_bytes(ENTROPY_BYTES))),
         tenant=envelope.tenant,
         problem=parse_problem(body["problem"]),
-        strategy=parse_strategy(body.get("strategy")),
+        strategy=parse_search(body.get("strategy"), body.get("effort")),
         budget=parse_budget(body.get("budget")),
         confidence=_confidence(body.get("confidence")),
         seed=_seed(body.get("seed")),

@@ -10,8 +10,10 @@ from typing import Any
 from fastapi import Request
 
 from domain.codec import encode
+from domain.effort import EFFORTS, adaptive_for
 from domain.job import FINAL
 from domain.recipe import DEFAULT_STRATEGY, StrategySpec, spec_to_json
+from domain.specs.adaptive import Adaptive
 from domain.specs.parameters import Bounds
 from storage.deliveries import DeliveryRecord
 from storage.records import JobRecord
@@ -37,6 +39,7 @@ def job_view(job: JobRecord, base: str, queue_position: int | None = None) -> di
         "status": job.status.value,
         "answer": verdict.answer if verdict else None,
         "confidence": verdict.confidence if verdict else None,
+        "confidence_kind": verdict.confidence_kind.value if verdict else None,
         "stop_reason": job.stop_reason.value if job.stop_reason else None,
         "solution": verdict.solution if verdict else None,
         "why": verdict.why if verdict else None,
@@ -100,6 +103,7 @@ def strategy_view(spec: type[StrategySpec]) -> dict[str, Any]:
         "default": spec.name == DEFAULT_STRATEGY,
         "description": " ".join((spec.__doc__ or "").split()),
         "parameters": {item.name: _parameter(item) for item in fields(spec)},
+        "efforts": _efforts() if spec is Adaptive else None,
     }
 
 
@@ -109,6 +113,11 @@ def is_final(job: JobRecord) -> bool:
 
 def moment(at: datetime | None) -> float | None:
     return None if at is None else round(at.timestamp(), 3)
+
+
+def _efforts() -> dict[str, dict[str, Any]]:
+    """The whole strategy of each level, as `strategy` takes it."""
+    return {level: spec_to_json(adaptive_for(level)) for level in EFFORTS}
 
 
 def _parameter(item: Field[Any]) -> dict[str, Any]:

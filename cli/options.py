@@ -6,9 +6,21 @@ from typing import Annotated
 
 import typer
 
+from domain.effort import EFFORTS
+from domain.recipe import DEFAULT_STRATEGY, SPECS
+
+STRATEGIES = f"By name: {', '.join(SPECS)}."
+
 Problem = Annotated[str, typer.Argument(help="The problem's text; `-` reads it from standard input.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="A job's id, as `submit` printed it.")]
-Strategy = Annotated[str | None, typer.Option("--strategy", "-s", help="By name, e.g. best_of_n (default), beam.")]
+Strategy = Annotated[
+    str | None,
+    typer.Option("--strategy", "-s", help=f"{STRATEGIES} Left out: {DEFAULT_STRATEGY}, or adaptive with --effort."),
+]
+OneStrategy = Annotated[str, typer.Option("--strategy", "-s", help=STRATEGIES)]
+Effort = Annotated[
+    str | None, typer.Option("--effort", "-e", help=f"Preset of the adaptive strategy: {', '.join(EFFORTS)}.")
+]
 N = Annotated[int | None, typer.Option("--n", "-n", help="Solutions to sample.")]
 Parameters = Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value of the strategy; repeatable.")]
 Tokens = Annotated[int | None, typer.Option(help="Budget: generated plus verified tokens.")]

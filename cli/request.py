@@ -8,9 +8,11 @@ from dataclasses import fields
 from typing import Any
 
 from domain.budget import parse_budget
+from domain.effort import parse_search
 from domain.errors import InvalidRequest
 from domain.problem import parse_problem
-from domain.recipe import DEFAULT_STRATEGY, SPECS, parse_strategy
+from domain.recipe import DEFAULT_STRATEGY, SPECS
+from domain.specs.adaptive import Adaptive
 
 
 def read_problem(text: str) -> str:
@@ -24,9 +26,11 @@ def read_problem(text: str) -> str:
     return text
 
 
-def strategy(name: str | None, n: int | None, parameters: Sequence[str]) -> dict[str, Any]:
-    """`{"name", …}` with every `-p name=value` read as its parameter's type. Raises InvalidRequest."""
-    chosen: dict[str, Any] = {"name": name or DEFAULT_STRATEGY}
+def strategy(name: str | None, n: int | None, parameters: Sequence[str], effort: str | None = None) -> dict[str, Any]:
+    """`{"name", …}` with every `-p name=value` read as its parameter's type, to be sent beside `effort`. Raises
+    InvalidRequest."""
+    default = DEFAULT_STRATEGY if effort is None else Adaptive.name
+    chosen: dict[str, Any] = {"name": name or default}
     if n is not None:
         chosen["n"] = n
     for item in parameters:
@@ -34,7 +38,7 @@ def strategy(name: str | None, n: int | None, parameters: Sequence[str]) -> dict
         if not equals:
             raise InvalidRequest(f"{item!r} is no parameter: write -p name=value, e.g. -p temperature=0.7")
         chosen[key.strip()] = _typed(chosen["name"], key.strip(), raw.strip())
-    parse_strategy(chosen)
+    parse_search(chosen, effort)
     return chosen
 
 

@@ -22,6 +22,7 @@ LONGEST_WAIT_S = 20
 def submit(
     problem: options.Problem,
     strategy: options.Strategy = None,
+    effort: options.Effort = None,
     n: options.N = None,
     param: options.Parameters = None,
     tokens: options.Tokens = None,
@@ -42,7 +43,8 @@ def submit(
 
     body: dict[str, Any] = {
         "problem": request.read_problem(problem),
-        "strategy": request.strategy(strategy, n, param or []),
+        "strategy": request.strategy(strategy, n, param or [], effort),
+        "effort": effort,
         "budget": request.budget(tokens, flops, rollouts, seconds),
         "confidence": request.confidence(confidence),
         "webhook_url": webhook,

@@ -26,7 +26,7 @@ def replay(
     job: Annotated[list[str] | None, typer.Option(help="A job of ours, from Postgres; repeatable.")] = None,
     metadata: Annotated[str | None, typer.Option("--metadata", "-m", help="All jobs with this name=value.")] = None,
     problems: Annotated[Path | None, typer.Option(help="JSONL with the jobs' gold answers {problem, answer}.")] = None,
-    strategy: options.Strategy = "adaptive_voting",
+    strategy: options.OneStrategy = "adaptive_voting",
     n: options.N = None,
     param: options.Parameters = None,
     tokens: options.Tokens = None,

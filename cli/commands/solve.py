@@ -22,6 +22,7 @@ REFRESH_PER_S = 8
 def solve(
     problem: options.Problem,
     strategy: options.Strategy = None,
+    effort: options.Effort = None,
     n: options.N = None,
     param: options.Parameters = None,
     tokens: options.Tokens = None,
@@ -37,14 +38,14 @@ def solve(
     """Solve one problem here and now and show the search while it runs."""
     from cli import request
     from domain.budget import parse_budget
+    from domain.effort import parse_search
     from domain.events import JobSubmitted
     from domain.problem import parse_problem
-    from domain.recipe import parse_strategy
     from domain.settings import from_environment
 
     submitted = JobSubmitted(
         problem=parse_problem(request.read_problem(problem)),
-        strategy=parse_strategy(request.strategy(strategy, n, param or [])),
+        strategy=parse_search(request.strategy(strategy, n, param or [], effort), effort),
         budget=parse_budget(request.budget(tokens, flops, rollouts, seconds)),
         confidence=request.confidence(confidence),
         seed=secrets.randbits(63) if seed is None else seed,
@@ -133,6 +134,7 @@ def _show(stopped: JobStopped, seconds: float, console: Any, as_json: bool) -> N
         "status": stopped.status.value,
         "answer": verdict.answer,
         "confidence": verdict.confidence,
+        "confidence_kind": verdict.confidence_kind.value,
         "stop_reason": stopped.reason.value,
         "why": verdict.why,
         "usage": encode(spend) | {"seconds": seconds},

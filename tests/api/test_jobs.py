@@ -9,6 +9,9 @@ import pytest
 
 from api import schemas
 from api.services import Services
+from domain.effort import adaptive_for
+from domain.events import JobSubmitted
+from domain.recipe import DEFAULT_STRATEGY, SPECS, spec_to_json
 from domain.verdict import StopReason
 from messaging.progress import RedisProgress
 from storage.database import Database
@@ -77,7 +80,7 @@ async def test_submitting_gives_the_whole_job(client: httpx.AsyncClient) -> None
 
 async def test_what_is_left_out_has_its_default(client: httpx.AsyncClient) -> None:
     first, second = await submitted(client), await submitted(client)
-    assert first["strategy"]["name"] == "best_of_n"
+    assert first["strategy"]["name"] == DEFAULT_STRATEGY
     assert first["budget"] == {"tokens": None, "flops": None, "rollouts": None, "seconds": None}
     assert (first["confidence_target"], first["priority"], first["metadata"], first["webhook_url"]) == (
         None,
@@ -91,8 +94,40 @@ async def test_what_is_left_out_has_its_default(client: httpx.AsyncClient) -> No
 
 
 async def test_null_members_count_as_left_out(client: httpx.AsyncClient) -> None:
-    nothing = dict.fromkeys(["strategy", "budget", "confidence", "webhook_url", "metadata", "seed", "priority"])
-    assert (await submitted(client, **nothing))["strategy"]["name"] == "best_of_n"
+    nothing = dict.fromkeys(
+        ["strategy", "effort", "budget", "confidence", "webhook_url", "metadata", "seed", "priority"]
+    )
+    assert (await submitted(client, **nothing))["strategy"]["name"] == DEFAULT_STRATEGY
+
+
+@pytest.mark.parametrize("default", ["best_of_n", "adaptive"])
+async def test_whatever_the_default_strategy_is_jobs_are_stored_and_read_with_it(
+    client: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch, default: str
+) -> None:
+    """Switching it is one line: nothing else knows which one it is."""
+    monkeypatch.setattr("domain.recipe.DEFAULT_STRATEGY", default)
+    monkeypatch.setattr("api.views.DEFAULT_STRATEGY", default)
+    job = await submitted(client)
+    assert job["strategy"] == spec_to_json(SPECS[default]())
+    store = PostgresJobStore(database)
+    (claim,) = await store.claim("worker", 1, 30)
+    assert isinstance(claim.events[0], JobSubmitted)
+    assert claim.events[0].strategy == SPECS[default]()
+    listed = schemas.StrategyList.model_validate_json((await client.get("/v1/reasoning/strategies")).content)
+    assert [strategy.name for strategy in listed.data if strategy.default] == [default]
+
+
+async def test_an_effort_is_stored_as_what_it_stands_for(client: httpx.AsyncClient, database: Database) -> None:
+    job = await submitted(client, effort="low")
+    assert job["strategy"] == spec_to_json(adaptive_for("low"))
+    assert (job["confidence_target"], job["budget"]["rollouts"]) == (None, None)
+    chosen = {"name": "adaptive", "n": 7}
+    other = await submitted(client, effort="low", strategy=chosen, confidence=0.6, budget={"rollouts": 5})
+    assert other["strategy"] == job["strategy"] | chosen
+    assert (other["confidence_target"], other["budget"]["rollouts"]) == (0.6, 5)
+    claims = await PostgresJobStore(database).claim("worker", 10, 30)
+    first = {claim.job: claim.events[0] for claim in claims}
+    assert [spec_to_json(first[one["id"]].strategy) for one in (job, other)] == [job["strategy"], other["strategy"]]
 
 
 async def test_a_host_that_makes_no_sense_gives_relative_urls(client: httpx.AsyncClient) -> None:
@@ -119,6 +154,7 @@ async def test_a_job_from_the_queue_to_its_end(client: httpx.AsyncClient, databa
     done = response.json()
     schemas.Job.model_validate_json(response.content)
     assert (done["status"], done["answer"], done["confidence"]) == ("completed", "42", 0.75)
+    assert (running.json()["confidence_kind"], done["confidence_kind"]) == (None, "agreement")
     assert (done["stop_reason"], done["why"]) == ("complete", "3 of 4 agree")
     assert done["solution"].endswith("\\boxed{42}")
     assert done["candidates"] == [{"answer": "42", "votes": 3, "weight": 0.75}]

@@ -11,8 +11,11 @@ from fastapi import FastAPI
 from api import schemas
 from api.app import create_app
 from api.services import Services
+from domain.effort import EFFORTS, adaptive_for
 from domain.errors import ConfigurationError, Unavailable
+from domain.recipe import DEFAULT_STRATEGY, spec_to_json
 from domain.settings import Settings
+from domain.verdict import ConfidenceKind
 from messaging.presence import PARTS, Presence
 from storage.keys import Keys
 from tests.api.conftest import KEY, client_of
@@ -110,13 +113,23 @@ async def test_strategies_are_described_with_their_bounds(client: httpx.AsyncCli
     assert by_name["best_of_n"].parameters["selection"].enum == ["weighted", "best"]
     width = by_name["beam"].parameters["width"]
     assert (width.type, width.minimum, width.words, n.words) == ("integer", 1, ["sqrt"], None)
-    assert [strategy.name for strategy in listed.data if strategy.default] == ["best_of_n"]
+    assert [strategy.name for strategy in listed.data if strategy.default] == [DEFAULT_STRATEGY]
+    presets = {strategy.name: strategy.efforts for strategy in listed.data if strategy.efforts is not None}
+    assert presets == {"adaptive": {level: spec_to_json(adaptive_for(level)) for level in EFFORTS}}
     for strategy in listed.data:
         body = {
             "problem": "1",
             "strategy": {"name": strategy.name} | {k: p.default for k, p in strategy.parameters.items()},
         }
         assert (await client.post(JOBS, json=body)).status_code == 202
+
+
+async def test_the_examples_of_the_document_are_taken(anonymous: httpx.AsyncClient, client: httpx.AsyncClient) -> None:
+    document = (await anonymous.get("/openapi.json")).json()
+    examples = document["components"]["schemas"]["Submission"]["examples"]
+    assert any("effort" in example for example in examples)
+    for example in examples:
+        assert (await client.post(JOBS, json=example)).status_code == 202
 
 
 async def test_the_document_names_what_it_uses(anonymous: httpx.AsyncClient) -> None:
@@ -131,6 +144,10 @@ async def test_the_document_names_what_it_uses(anonymous: httpx.AsyncClient) -> 
     assert {"202", "400", "401", "413", "415", "422", "503"} <= set(submit["responses"])
     assert set(submit["responses"]["202"]["headers"]) == {"Location", "Retry-After", "Idempotent-Replayed"}
     assert submit["responses"]["202"]["content"]["application/json"]["schema"]["$ref"].endswith("/Job")
+    efforts = document["components"]["schemas"]["Submission"]["properties"]["effort"]["anyOf"][0]["enum"]
+    assert efforts == list(EFFORTS)
+    kinds = document["components"]["schemas"]["Job"]["properties"]["confidence_kind"]["anyOf"][0]["enum"]
+    assert set(kinds) == set(ConfidenceKind)
     assert any(parameter["name"] == "Idempotency-Key" for parameter in submit["parameters"])
     assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
 

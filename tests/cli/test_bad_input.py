@@ -50,6 +50,8 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["submit", "x", "-p", "temperature=hot"], "temperature must be a number"),
         (["submit", "x", "-p", "wat=1"], "has no parameter 'wat'"),
         (["submit", "x", "-p", "selection=best", "-s", "self_consistency"], "has no parameter 'selection'"),
+        (["submit", "x", "-e", "heroic"], "unknown effort 'heroic': use one of none, minimal, low"),
+        (["solve", "x", "-e", "low", "-s", "beam"], "effort is for the strategy 'adaptive', not 'beam'"),
         (["submit", "x", "--tokens", "-5"], "budget.tokens must be greater than 0"),
         (["submit", "x", "--seconds", "nan"], "budget.seconds must be a number"),
         (["submit", "x", "-c", "1.5"], "confidence must be a number from 0 to 1"),

@@ -7,7 +7,9 @@ import pytest
 
 from cli.main import BAD_INPUT, run
 from cli.stack.background import BackgroundStack
+from domain.effort import adaptive_for
 from domain.ids import is_id
+from domain.recipe import spec_to_json
 
 pytestmark = pytest.mark.integration
 Say = Callable[..., str]
@@ -34,6 +36,7 @@ def test_submit_prints_the_id_and_result_waits_for_the_answer(say: Say) -> None:
     assert is_id("job", job_id)
     text = say("result", job_id, "--wait")
     assert "stop reason  complete" in text
+    assert "(agreement)" in text
     assert "rollouts     8 (0 verifier calls)" in text
     job = json.loads(say("result", job_id, "--json"))
     assert job["seed"] == 7
@@ -42,7 +45,20 @@ def test_submit_prints_the_id_and_result_waits_for_the_answer(say: Say) -> None:
 
 
 def test_everything_that_can_be_asked_for_reaches_the_service(say: Say) -> None:
-    options = ["-p", "temperature=0.5", "-p", "selection=best", "--tokens", "5000", "--seconds", "60", "-c", "0.9"]
+    options = [
+        "-s",
+        "best_of_n",
+        "-p",
+        "temperature=0.5",
+        "-p",
+        "selection=best",
+        "--tokens",
+        "5000",
+        "--seconds",
+        "60",
+        "-c",
+        "0.9",
+    ]
     more = ["-m", "who=me", "--priority", "3", "--wait", "--json"]
     job = json.loads(say("submit", "What is 2 + 2?", "-n", "4", *options, *more))
     assert job["strategy"] == {
@@ -53,8 +69,19 @@ def test_everything_that_can_be_asked_for_reaches_the_service(say: Say) -> None:
     assert (job["confidence_target"], job["metadata"], job["priority"]) == (0.9, {"who": "me"}, 3)
 
 
+def test_an_effort_reaches_the_service_and_what_is_named_beside_it_wins(say: Say) -> None:
+    plain, chosen = (
+        json.loads(say("submit", "What is 2 + 2?", "--effort", "minimal", *more, "--wait", "--json"))
+        for more in ([], ["-n", "3", "-c", "0.5"])
+    )
+    assert plain["strategy"] == spec_to_json(adaptive_for("minimal"))
+    assert plain["usage"]["rollouts"] <= 4
+    assert chosen["strategy"] == plain["strategy"] | {"n": 3}
+    assert chosen["confidence_target"] == 0.5
+
+
 def test_watch_follows_a_job_to_its_end(say: Say) -> None:
-    job_id = say("submit", "What is 5 + 6?", "-n", "6").strip()
+    job_id = say("submit", "What is 5 + 6?", "-s", "best_of_n", "-n", "6").strip()
     text = say("watch", job_id)
     assert "What is 5 + 6?" in text
     assert "12 moves done" in text
@@ -64,7 +91,7 @@ def test_watch_follows_a_job_to_its_end(say: Say) -> None:
 def test_cancel_ends_a_job_and_an_ended_one_stays(say: Say) -> None:
     ended = json.loads(say("submit", "What is 1 + 1?", "-n", "1", "--wait", "--json"))
     assert say("cancel", ended["id"]) == f"{ended['id']} is completed\n"
-    job_id = say("submit", "What is 1 + 2?", "-n", "4096").strip()
+    job_id = say("submit", "What is 1 + 2?", "-s", "best_of_n", "-n", "4096").strip()
     assert job_id in say("cancel", job_id)
     assert json.loads(say("result", job_id, "--wait", "--json"))["status"] == "cancelled"
 
@@ -96,10 +123,12 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(say: Say, monkeypatch: pyt
 
 def test_solve_needs_no_server(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DELIBERATE_HOME", "/nowhere")
-    arguments = ("solve", "What is 3 + 4?", "-n", "8", "--seed", "3")
+    arguments = ("solve", "What is 3 + 4?", "-s", "best_of_n", "-n", "8", "--seed", "3")
     assert "rollouts     8 (8 verifier calls)" in say(*arguments)
     first, again = (json.loads(say(*arguments, "--json")) for _ in range(2))
     assert first["verdict"] == again["verdict"]
     assert first["spend"]["rollouts"] == 8
+    least = json.loads(say("solve", "What is 3 + 4?", "--effort", "none", "--json"))
+    assert (least["spend"]["rollouts"], least["verdict"]["confidence_kind"]) == (1, "agreement")
     without = say("solve", "What is 3 + 4?", "-s", "self_consistency", "-n", "4", "--verifier", "none")
     assert "rollouts     4 (0 verifier calls)" in without

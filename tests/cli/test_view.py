@@ -127,6 +127,12 @@ def test_a_result_without_an_answer_shows_why(capsys: pytest.CaptureFixture[str]
     assert "every call failed" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("kind", ["agreement", "calibrated"])
+def test_a_confidence_says_what_kind_it_is(kind: str) -> None:
+    job = {"status": "completed", "answer": "7", "confidence": 0.8125, "confidence_kind": kind}
+    assert dict(result_rows(job))["confidence"] == f"0.812 ({kind})"
+
+
 def test_a_search_that_grows_shows_how_it_grew() -> None:
     """Steps below what they continue: first what was gone on from, then the best; the rest is counted."""
     made = SearchView()

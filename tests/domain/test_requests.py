@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from domain.budget import Budget, parse_budget
 from domain.errors import InvalidRequest
 from domain.problem import MAX_PROBLEM_CHARS, parse_problem
-from domain.recipe import SPECS, parse_strategy, spec_to_json
+from domain.recipe import DEFAULT_STRATEGY, SPECS, parse_strategy, spec_to_json
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.specs.tree import Beam
 
@@ -67,7 +67,7 @@ def test_bad_strategies(value: object, param: str) -> None:
 
 
 def test_a_name_means_the_vetted_settings() -> None:
-    assert parse_strategy(None) == BestOfN()
+    assert parse_strategy(None) == SPECS[DEFAULT_STRATEGY]()
     assert parse_strategy("self_consistency") == SelfConsistency(n=16, temperature=0.8, top_p=1.0, max_tokens=512)
     assert parse_strategy({"name": "best_of_n", "n": 4.0}) == BestOfN(n=4)
 
