@@ -12,16 +12,18 @@ from typing import TypeAlias
 
 Point: TypeAlias = tuple[float, float]
 """Cost, accuracy."""
+EQUAL = 1e-9
+"""Means of the same numbers in another order differ by less."""
 
 
 def cost_for(points: Sequence[Point], accuracy: float) -> float | None:
     """The least cost at which the curve reaches this accuracy; None when it never does."""
     before: Point | None = None
     for cost, reached in sorted(points):
-        if reached >= accuracy:
-            if before is None:
+        if reached >= accuracy - EQUAL:
+            if before is None or reached - before[1] < EQUAL:
                 return cost
-            part = (accuracy - before[1]) / (reached - before[1])
+            part = min((accuracy - before[1]) / (reached - before[1]), 1.0)
             return math.exp(math.log(before[0]) + part * (math.log(cost) - math.log(before[0])))
         # A point that is dearer and worse than an earlier one does not make the next step look shorter.
         if before is None or reached >= before[1]:
@@ -32,6 +34,7 @@ def cost_for(points: Sequence[Point], accuracy: float) -> float | None:
 def weights_at(costs: Sequence[float], cost: float) -> dict[int, float] | None:
     """Which points speak for this cost, and how much: by their index in `costs`. None below the cheapest."""
     order = sorted(range(len(costs)), key=lambda at: costs[at])
+    cost *= 1 + EQUAL
     if not order or cost < costs[order[0]]:
         return None
     below = max(place for place, at in enumerate(order) if costs[at] <= cost)

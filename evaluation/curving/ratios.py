@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.curving.curve import cost_for, plateau, weights_at
+from evaluation.curving.curve import EQUAL, cost_for, plateau, weights_at
 from evaluation.curving.methods import WEIGHTED
 from evaluation.curving.rows import VERIFIER
 from evaluation.curving.table import Cell, Key, Table, bootstrap, by_problem, common, difference, total
@@ -96,7 +96,7 @@ def plateau_of(curve: Mapping[int, Cell], reference_n: int) -> int:
 
 def no_worse(cell: Cell, reference: Cell) -> bool:
     """Within noise: the paired interval of what it lacks reaches 0."""
-    return cell is reference or difference(cell, reference).high >= 0.0
+    return cell is reference or difference(cell, reference).high >= -EQUAL
 
 
 def _shared(reference: Cell, points: Sequence[Cell]) -> list[Key]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.curving.curve import EQUAL
 from evaluation.curving.methods import ADAPTIVE, CHAIN, EFFORT, METHODS, OPTIMAL, RATIOS, WEIGHTED
 from evaluation.curving.ratios import Harm, harms, no_worse, saving
 from evaluation.curving.table import Cell, Table, bootstrap, by_problem, common, difference, mean, total
@@ -92,7 +93,7 @@ def revisions(table: Table) -> dict[str, Any]:
     at_n = {name: curve[n] for name, curve in curves.items() if n in curve}
     best = max(at_n, key=lambda name: mean(at_n[name]).value)
     reference = parallel[parallel_n]
-    needed = [size for size, cell in curves[best].items() if difference(cell, reference).value >= 0]
+    needed = [size for size, cell in curves[best].items() if difference(cell, reference).value >= -EQUAL]
     nearly = [size for size, cell in curves[best].items() if common([cell, reference]) and no_worse(cell, reference)]
     return result | {
         "best_ratio": best,
