@@ -15,7 +15,6 @@ from domain.errors import EngineError
 from domain.ids import derive_seed
 from domain.moves import STEP_SEPARATOR
 from domain.ports import ScoreRequest
-from evaluation.peering.lockstep import Lockstep
 from evaluation.peering.task import Answer, Method, Task
 from inference.answers.extract import extract_answer
 
@@ -111,7 +110,7 @@ def _language_model(task: Task) -> Any:
 
     class Model(AbstractLanguageModel):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._batch, self._calls = Lockstep(task.policy), 0
+            self._calls = 0
 
         async def agenerate(self, messages: Any, stop: str | None = None, **named: Any) -> Any:
             import asyncio
@@ -125,7 +124,7 @@ def _language_model(task: Task) -> Any:
             prefix = messages[-1].content if messages[-1].role == "assistant" else ""
             stops = () if stop is None else (stop,)
             try:
-                done = await self._batch.sample(task.request(self._calls, prefix=prefix, stop=stops))
+                done = await task.policy.sample(task.request(self._calls, prefix=prefix, stop=stops))
             except EngineError as error:
                 if error.retryable:
                     raise

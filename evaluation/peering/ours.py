@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from domain.budget import Budget
-from domain.calibration import Calibration
 from domain.events import JobSubmitted
-from domain.ports import AnswerEquivalence
 from domain.problem import text_problem
 from domain.recipe import SPECS, StrategySpec
+from evaluation.peering.lockstep import SteppedEquivalence
 from evaluation.peering.task import Answer, Limits, Method, Task
 from orchestrator.engines import Engines
 from orchestrator.local import solve
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What the service has beside the two models."""
-
-    equivalence: AnswerEquivalence | None = None
-    calibration: Calibration | None = None
 
 
 def ours(name: str, **parameters: Any) -> Method:
@@ -30,8 +21,9 @@ def ours(name: str, **parameters: Any) -> Method:
     async def method(task: Task, n: int) -> Answer:
         spec = _limited(replace(SPECS[name](), n=n, **parameters), task.limits)
         submitted = JobSubmitted(text_problem(task.problem), spec, Budget(), None, task.seed)
-        beside: Beside = task.models or Beside()
-        engines = Engines(task.policy, task.verifier, beside.equivalence, beside.calibration)
+        same = task.beside.equivalence
+        equivalence = None if same is None else SteppedEquivalence(same, task.batch)
+        engines = Engines(task.policy, task.verifier, equivalence, task.beside.calibration)
         stopped, _ = await solve(submitted, engines)
         return stopped.verdict.answer
 

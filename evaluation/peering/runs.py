@@ -21,8 +21,7 @@ from typing import Any
 from domain.ids import derive_seed
 from evaluation.peering.counting import Shared
 from evaluation.peering.methods import Sizes, our_methods, peer_methods
-from evaluation.peering.ours import Beside
-from evaluation.peering.task import Limits, Method, Task, task_for
+from evaluation.peering.task import Beside, Limits, Method, Task, task_for
 from evaluation.quality.drive import Ticker
 from evaluation.quality.record import ProblemItem
 

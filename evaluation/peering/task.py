@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
+from domain.calibration import Calibration
 from domain.ids import derive_seed
-from domain.ports import SampleRequest
+from domain.ports import AnswerEquivalence, SampleRequest
 from evaluation.peering.counting import Bill, CountingPolicy, CountingVerifier, Shared
+from evaluation.peering.lockstep import Batch, SteppedPolicy, SteppedVerifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +24,24 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What the service has beside the two models; peers have no use for it."""
+
+    equivalence: AnswerEquivalence | None = None
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True)
 class Task:
     problem: str
     seed: int
     """The search's own; the i-th whole solution has the same seed in every method, and so is the same solution."""
     limits: Limits
-    policy: CountingPolicy
-    verifier: CountingVerifier
+    policy: SteppedPolicy
+    verifier: SteppedVerifier
     bill: Bill
-    models: Any = None
-    """What ours needs beside the ports (`evaluation.peering.ours.Beside`)."""
+    batch: Batch
+    beside: Beside = field(default_factory=Beside)
 
     def request(
         self, number: int, *, prefix: str = "", stop: tuple[str, ...] = (), attempts: tuple[str, ...] = ()
@@ -43,9 +53,11 @@ class Task:
         )
 
 
-def task_for(problem: str, seed: int, limits: Limits, shared: Shared, beside: Any = None) -> Task:
-    bill = Bill()
-    return Task(problem, seed, limits, CountingPolicy(shared, bill), CountingVerifier(shared, bill), bill, beside)
+def task_for(problem: str, seed: int, limits: Limits, shared: Shared, beside: Beside | None = None) -> Task:
+    bill, batch = Bill(), Batch()
+    policy = SteppedPolicy(CountingPolicy(shared, bill), batch)
+    verifier = SteppedVerifier(CountingVerifier(shared, bill), batch)
+    return Task(problem, seed, limits, policy, verifier, bill, batch, beside or Beside())
 
 
 Answer: TypeAlias = str | None

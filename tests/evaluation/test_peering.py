@@ -17,7 +17,7 @@ from evaluation import peers
 from evaluation.peering import methods
 from evaluation.peering.comparison import Compared, Point, at_cost, compared, points_of
 from evaluation.peering.counting import Bill, CountingPolicy, CountingVerifier, Shared
-from evaluation.peering.lockstep import Lockstep
+from evaluation.peering.lockstep import Batch, SteppedPolicy
 from evaluation.peering.methods import Sizes, our_methods, peer_methods
 from evaluation.peering.ours import ours
 from evaluation.peering.runs import Plan, Run, by_point, fingerprint, searched
@@ -27,6 +27,7 @@ from evaluation.quality.record import ProblemItem
 from evaluation.recorded.ports import DirectPolicy, DirectVerifier
 from inference.answers.extract import extract_answer
 from inference.engines.factory import load_policy
+from inference.local import LocalPolicy, LocalVerifier
 from inference.verifiers.factory import load_verifier
 
 LIMITS = Limits(temperature=0.8, max_tokens=200, max_steps=6)
@@ -126,11 +127,12 @@ async def test_a_call_that_fails_is_counted_and_raises() -> None:
 
 async def test_calls_side_by_side_end_by_length_and_an_aborted_one_pays_its_part() -> None:
     bill = Bill()
-    batch = Lockstep(CountingPolicy(Shared(Written("aaaaaaaa 1", "b 2", "cccc 3"), Marks()), bill))
+    shared = Shared(Written("aaaaaaaa 1", "b 2", "cccc 3"), Marks())
+    policy = SteppedPolicy(CountingPolicy(shared, bill), Batch())
     ended: list[str] = []
 
     async def call(seed: int) -> None:
-        ended.append((await batch.sample(SampleRequest(str(seed), "?", "", seed, 99))).text)
+        ended.append((await policy.sample(SampleRequest(str(seed), "?", "", seed, 99))).text)
 
     running = [asyncio.create_task(call(seed)) for seed in range(3)]
     await asyncio.wait(running[1:])
@@ -252,6 +254,24 @@ def test_a_run_that_was_cut_short_goes_on_to_the_same_numbers(tmp_path: Path) ->
     assert len(journal.read_text().splitlines()) == len(whole) + 1
     other = fingerprint(replace(PLAN, limits=replace(LIMITS, temperature=0.5)), "a@1", "b@2")
     assert other != fingerprint(PLAN, "a@1", "b@2") != fingerprint(PLAN, "a@1", "b@3")
+
+
+def test_a_slower_engine_changes_nothing() -> None:
+    """Ours decide while calls are under way: what they know then must not depend on the machine."""
+    slow = replace(PLAN, policy="scripted:accuracy=0.5,delay_ms=1", verifier="scripted:auc=0.9,delay_ms=2")
+
+    async def hosted(plan: Plan) -> list[Run]:
+        policy, verifier = LocalPolicy.open(plan.policy), LocalVerifier.open(plan.verifier)
+        try:
+            return await searched(plan, ITEMS[:2], policy, verifier, None, "test")
+        finally:
+            policy.close()
+            verifier.close()
+
+    def known(runs: list[Run]) -> list[Run]:
+        return sorted((one for one in runs if one.problem != "p2"), key=repr)
+
+    assert known(asyncio.run(hosted(slow))) == known(collected())
 
 
 def test_a_comparison_names_every_peer_and_every_point() -> None:
