@@ -31,7 +31,7 @@ from evaluation.quality.problems import TEST, read_items
 from evaluation.quality.record import ProblemItem
 from evaluation.report import finish, say
 
-QUICK_PROBLEMS, FULL_PROBLEMS = 6, 120
+QUICK_PROBLEMS, FULL_PROBLEMS = 4, 120
 
 
 @dataclass(frozen=True, slots=True)
