@@ -12,7 +12,7 @@ from api.services import Services
 from domain.effort import adaptive_for
 from domain.events import JobSubmitted
 from domain.recipe import DEFAULT_STRATEGY, SPECS, spec_to_json
-from domain.verdict import StopReason
+from domain.verdict import ConfidenceKind, StopReason
 from messaging.progress import RedisProgress
 from storage.database import Database
 from storage.leases import PostgresJobStore
@@ -160,6 +160,18 @@ async def test_a_job_from_the_queue_to_its_end(client: httpx.AsyncClient, databa
     assert done["candidates"] == [{"answer": "42", "votes": 3, "weight": 0.75}]
     assert done["started_at"] <= done["ended_at"]
     assert (await client.get(url)).json() == done
+
+
+async def test_a_fitted_confidence_is_shown_as_such(client: httpx.AsyncClient, database: Database) -> None:
+    job = await submitted(client)
+    store = await claimed(database)
+    write = ending(job["id"], 1, 1)
+    assert write.finish is not None
+    fitted = replace(write.finish.verdict, confidence=0.93, confidence_kind=ConfidenceKind.CALIBRATED)
+    await store.commit([replace(write, finish=replace(write.finish, verdict=fitted))])
+    response = await client.get(f"{JOBS}/{job['id']}/result")
+    shown = schemas.Job.model_validate_json(response.content)
+    assert (shown.confidence, shown.confidence_kind) == (0.93, "calibrated")
 
 
 async def test_a_failed_job_says_why(client: httpx.AsyncClient, database: Database) -> None:
