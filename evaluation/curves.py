@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     add: Any = parser.add_argument
     add("--quick", action="store_true", help=f"{QUICK_PROBLEMS} problems, n ≤ {QUICK_N}, one seed; writes no page")
     add("--n", type=at_least_one, help="problems, of all levels alike (all)")
-    add("--live-problems", type=at_least_one, default=150, help="of these for methods on steps and revisions")
+    add("--live-problems", type=at_least_one, default=100, help="of these for methods on steps and revisions")
     add("--samples", type=at_least_one, default=256, help="the largest n")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3])
     add("--budget-minutes", type=float, help="begin nothing after this; the page says what was left out")

@@ -80,7 +80,7 @@ POOLED = (
 RATIOS = {"1:4": 1 / 4, "1:1": 1.0, "4:1": 4.0}
 REVISING = (
     *(Method(f"revisions {name}", partial(_chains, ratio)) for name, ratio in RATIOS.items()),
-    Method(CHAIN, lambda n: Revisions(n=n, ratio=float(n)), one_chain=True),
+    Method(CHAIN, lambda n: Revisions(n=n, ratio=float(n)), one_chain=True, budgets=(4, 16)),
 )
 
 STEPWISE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evaluation.curving.methods import ADAPTIVE, EFFORT, OPTIMAL, REVISING, STEPWISE, VOTING
+from evaluation.curving.methods import ADAPTIVE, EFFORT, OPTIMAL, REVISING, STEPWISE, VOTING, Method
 from evaluation.curving.work import Part
 from evaluation.quality.record import ProblemItem
 
@@ -45,15 +45,15 @@ def spread(items: Sequence[ProblemItem], n: int) -> tuple[ProblemItem, ...]:
 
 
 def parts(extent: Extent) -> tuple[Part, ...]:
-    """The first seed of everything at small budgets, then more seeds, then large budgets."""
+    """What the issue asks for with the first seed, the other seeds of the pools, then steps and large budgets."""
     first, *others = extent.seeds
-    found = [*_pools(extent, first, SHORT), *_live(extent, first, small=True)]
+    found = [*_pools(extent, first, SHORT), _revisions(extent, first)]
     for seed in others:
         found += _pools(extent, seed, SHORT)
-    found += [*_live(extent, first, small=False), *_pools(extent, first, extent.most)]
+    found += [*_steps(extent, first, "n ≤ 16"), *_pools(extent, first, extent.most), *_steps(extent, first, "n > 16")]
     for seed in others:
-        found += [*_live(extent, seed, small=True), *_live(extent, seed, small=False)]
-        found += _pools(extent, seed, extent.most)
+        found += [_revisions(extent, seed), *_steps(extent, seed, "n ≤ 16"), *_pools(extent, seed, extent.most)]
+        found += _steps(extent, seed, "n > 16")
     return tuple(dict.fromkeys(found))
 
 
@@ -64,22 +64,25 @@ def _pools(extent: Extent, seed: int, size: int) -> Iterator[Part]:
     yield Part(name, extent.items, seed, size, sizes, POOLED, tuple(n for n in sizes if n >= 4))
 
 
-def _live(extent: Extent, seed: int, *, small: bool) -> Iterator[Part]:
-    """At small budgets revisions have their large ones as well: the issue asks for 64 generations."""
-    live, revising, stepwise = extent.live_items, _names(REVISING), _names(STEPWISE)
-    sizes = _every_other(n for n in extent.sizes if 4 <= n <= SHORT)
-    low, high = tuple(n for n in sizes if n <= 16), tuple(n for n in sizes if n > 16)
-    if small:
-        yield Part(f"revisions, seed {seed}", live, seed, extent.most, extent.sizes, revising, sizes)
-        yield Part(f"searches over steps, n ≤ 16, seed {seed}", live, seed, 0, (), stepwise, low)
-    elif high:
-        yield Part(f"searches over steps, n > 16, seed {seed}", live, seed, 0, (), stepwise, high)
+def _revisions(extent: Extent, seed: int) -> Part:
+    """Beside as many parallel samples as there are at most, which they are to match with few generations."""
+    budgets = _powers_of_4(extent)
+    return Part(
+        f"revisions, seed {seed}", extent.live_items, seed, extent.most, extent.sizes, _names(REVISING), budgets
+    )
 
 
-def _names(methods: Sequence[object]) -> tuple[str, ...]:
-    return tuple(getattr(one, "name", "") for one in methods)
+def _steps(extent: Extent, seed: int, which: str) -> Iterator[Part]:
+    budgets = tuple(n for n in _powers_of_4(extent) if (n > 16) == (which == "n > 16"))
+    if budgets:
+        yield Part(
+            f"searches over steps, {which}, seed {seed}", extent.live_items, seed, 0, (), _names(STEPWISE), budgets
+        )
 
 
-def _every_other(sizes: Iterator[int]) -> tuple[int, ...]:
-    """Powers of 4."""
-    return tuple(n for n in sizes if n.bit_length() % 2)
+def _names(methods: Sequence[Method]) -> tuple[str, ...]:
+    return tuple(one.name for one in methods)
+
+
+def _powers_of_4(extent: Extent) -> tuple[int, ...]:
+    return tuple(n for n in extent.sizes if 4 <= n <= SHORT and n.bit_length() % 2)

@@ -25,7 +25,8 @@ from evaluation.curving.rows import CHECKER, VERIFIER, Row, Unit
 from evaluation.quality.record import ProblemItem
 from evaluation.report import say
 
-PROBLEMS_AT_ONCE = 12
+PROBLEMS_AT_ONCE = 16
+"""Enough to fill the engine's batch, with little left half-done when time is up."""
 EVERY_S = 10.0
 
 
