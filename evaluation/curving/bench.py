@@ -117,8 +117,8 @@ class Bench:
                 self.verifier.remember(item.problem, blocks[first])
             samples += blocks[first].samples
             scores |= blocks[first].scores
-        exact = {text: exact_scores(item.problem, text) for text in scores} if self.checker is not None else {}
-        return Pool(item.id, seed, samples, scores, exact)
+        exact = None if self.checker is None else {text: exact_scores(item.problem, text) for text in scores}
+        return Pool(item.id, seed, samples, None if self.verifier is None else scores, exact)
 
     def forget(self, item: ProblemItem) -> None:
         for one in (self.policy, self.verifier, self.checker):

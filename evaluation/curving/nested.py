@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.budget import NO_COST, Spend
+from domain.budget import NO_COST
 from domain.moves import Sampled
 from domain.ports import AnswerEquivalence, Completion, StepScores
 from domain.problem import text_problem
@@ -33,9 +33,10 @@ class Pool:
     """Its id."""
     seed: int
     samples: Sequence[Completion]
-    scores: Mapping[str, StepScores]
-    exact: Mapping[str, tuple[float, ...]]
-    """The exact checker's; empty: that arm is not measured."""
+    scores: Mapping[str, StepScores] | None
+    """The verifier's; None: there is none, and only votes are measured."""
+    exact: Mapping[str, tuple[float, ...]] | None
+    """The exact checker's; None: that arm is not measured."""
 
 
 async def nested_rows(
@@ -44,13 +45,13 @@ async def nested_rows(
     """A row for each method, arm and size that the pool is large enough for. Best-of-n needs scores."""
     nodes = await _nodes(pool.samples, equivalence)
     rights = [await grade(one.answer.text if one.answer else None) for one in pool.samples]
-    told = {VERIFIER: {text: one.scores for text, one in pool.scores.items()}, CHECKER: pool.exact}
+    scores = None if pool.scores is None else {text: one.scores for text, one in pool.scores.items()}
     found: list[Row] = []
     for method in NESTED:
-        for arm, scores in told.items():
-            if (method.guided and not scores) or (arm == CHECKER and not method.guided):
+        for arm, known in {VERIFIER: scores if method.guided else {}, CHECKER: pool.exact}.items():
+            if known is None or (arm == CHECKER and not method.guided):
                 continue
-            judged = [_scored(node, scores) for node in nodes] if method.guided else nodes
+            judged = [_scored(node, known) for node in nodes]
             for n in (size for size in sizes if size <= len(nodes)):
                 right = await grade(_verdict(method, judged[:n], n, how).answer)
                 found.append(_row(pool, method, arm, n, right, rights))
@@ -86,17 +87,13 @@ def _row(pool: Pool, method: Method, arm: str, n: int, right: bool, rights: Sequ
     samples = pool.samples[:n]
     spend = sum((one.cost for one in samples), NO_COST)
     more: dict[str, Any] = {}
-    if method.name == MAJORITY:
+    if method.name == MAJORITY or pool.scores is None:
         more["share"] = sum(rights[:n]) / n
     else:
-        texts = [one.text for one in samples if one.text in pool.scores and one.answer is not None]
-        once = sum((_cost(pool, text) for text in dict.fromkeys(texts)), spend)
-        spend = sum((_cost(pool, text) for text in texts), spend)
-        more["flops_once"] = once.flops
+        # The exact checker is charged what the verifier is.
+        costs = {text: one.cost for text, one in pool.scores.items()}
+        texts = [one.text for one in samples if one.text in costs and one.answer is not None]
+        more["flops_once"] = sum((costs[text] for text in dict.fromkeys(texts)), spend).flops
+        spend = sum((costs[text] for text in texts), spend)
     unit = (method.name, arm, n, pool.seed, pool.problem)
     return row(unit, spend, right=right, seconds=0.0, reason="complete", **more)
-
-
-def _cost(pool: Pool, text: str) -> Spend:
-    """Of one verification; the exact checker is charged the same."""
-    return pool.scores[text].cost

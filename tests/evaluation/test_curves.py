@@ -86,6 +86,16 @@ def test_what_is_read_off_a_pool_is_what_the_loop_gives_at_each_n() -> None:
     assert weighted.flops_once < weighted.flops
 
 
+def test_a_problem_without_one_finished_solution_counts_as_wrong_in_every_arm() -> None:
+    async def measure(bench: Bench) -> list[Row]:
+        bench.how = Sampling(1.0, 5)
+        pool = await bench.pool(ITEMS[1], 1, {1: await bench.fill(ITEMS[1], 1, 1, 4)})
+        grade = lambda answer: bench.is_right(ITEMS[1], answer)  # noqa: E731
+        return await nested_rows(pool, (4,), bench.how, grade, bench.equivalence)
+
+    assert [(one.right, one.rollouts, one.verifier_calls) for one in on_bench(measure)] == [(False, 4, 0)] * 5
+
+
 class Counting:
     """Adds up what every call was said to cost."""
 
