@@ -31,6 +31,15 @@ from evaluation.quality.problems import TEST, read_items
 from evaluation.quality.record import ProblemItem
 from evaluation.report import finish, say
 
+NOTES = (
+    "Plain solutions are the same texts in all methods (same seeds); so are the first steps.",
+    "its_hub: steps end at a blank line, a solution at the step with \\boxed (its documented stop token); "
+    "beam width 4; it votes by our normal form of the answer; its BestOfN takes the one best solution, ours the best class.",
+    "Calls after the end are continuations of a solution whose end-of-sequence the policy had given.",
+    "An aborted call is charged for the tokens that it had when it was aborted.",
+    "treequest: fresh solutions at the root, revisions below, scored by the verifier's last step; top-1 by score.",
+    "AdaptiveConsistency: its Beta rule at 0.95 after each solution; the votes are ours to count.",
+)
 QUICK_PROBLEMS, FULL_PROBLEMS = 4, 120
 
 
@@ -93,13 +102,15 @@ def measure(chosen: Options) -> tuple[dict[str, Any], str]:
         "seconds": round(time.monotonic() - began, 1),
         "workers": chosen.workers,
         "missing": missing,
+        "notes": list(NOTES),
     }
     about = (
         f"{len(items)} problems of {chosen.problems.name}, {chosen.plan.seeds} seed(s), temperature "
         f"{limits.temperature:g}, at most {limits.max_tokens} tokens a call; 95 % paired bootstrap intervals over "
         "problems. Ours is read off our curve at the peer's FLOPs (policy and verifier)."
     )
-    page = f"{about}\n\n{comparison_table(rows)}\n\nAll points:\n\n{curve_table(points)}"
+    notes = "\n".join(f"* {note}" for note in NOTES)
+    page = f"{about}\n\n{comparison_table(rows)}\n\n{notes}\n\nAll points:\n\n{curve_table(points)}"
     return result(rows, points, facts), page
 
 

@@ -18,15 +18,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from domain.errors import EngineError
 from domain.ids import derive_seed
 from evaluation.peering.counting import Shared
 from evaluation.peering.methods import Sizes, our_methods, peer_methods
 from evaluation.peering.task import Beside, Limits, Method, Task, task_for
 from evaluation.quality.drive import Ticker
 from evaluation.quality.record import ProblemItem
+from evaluation.report import say
 
 AT_ONCE = 64
 """Searches that are under way at the same time."""
+QUIET_S = 60.0
 ROWS = 128
 """Rows of the policy's batch."""
 
@@ -174,6 +177,8 @@ class Room:
         self._plan, self._shared, self._beside = plan, shared, beside
         self._grader, self._journal, self._ticker = grader, journal, ticker
         self._graded: dict[tuple[str, str], bool] = {}
+        self._under_way: set[Job] = set()
+        self._ended = 0
 
     async def run(self, jobs: Sequence[Job]) -> list[Run]:
         places = asyncio.Semaphore(AT_ONCE)
@@ -181,7 +186,10 @@ class Room:
 
         async def placed(job: Job) -> Run:
             async with places:
+                self._under_way.add(job)
                 run = await self._one(job)
+                self._under_way.remove(job)
+            self._ended += 1
             left[job.item.problem] -= 1
             if not left[job.item.problem]:
                 self._shared.forget(job.item.problem)
@@ -189,9 +197,25 @@ class Room:
             self._ticker.tick()
             return run
 
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(placed(job)) for job in jobs]
+        watching = asyncio.create_task(self._watch())
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(placed(job)) for job in jobs]
+        except ExceptionGroup as group_:
+            raise group_.exceptions[0] from None  # the first one is what happened, the others are its consequences
+        finally:
+            watching.cancel()
         return [one.result() for one in running]
+
+    async def _watch(self) -> None:
+        """Say what is under way whenever nothing has ended for a while: on a busy machine a comparison of answers may
+        take long, and nobody should have to guess."""
+        while True:
+            before = self._ended
+            await asyncio.sleep(QUIET_S)
+            if self._ended == before:
+                names = Counter(f"{job.name} {job.n}" for job in self._under_way)
+                say(f"nothing has ended for {QUIET_S:.0f} s; under way: {', '.join(sorted(names))}")
 
     async def _one(self, job: Job) -> Run:
         seed = derive_seed(job.seed, "peers", job.item.id)
@@ -201,7 +225,12 @@ class Room:
 
     async def _right(self, gold: str, answer: str) -> bool:
         if (gold, answer) not in self._graded:
-            self._graded[gold, answer] = await self._grader.grade(gold, answer)
+            try:
+                self._graded[gold, answer] = await self._grader.grade(gold, answer)
+            except TimeoutError:
+                raise EngineError(
+                    "the process that grades answers did not start in time: go on with --journal"
+                ) from None
         return self._graded[gold, answer]
 
 

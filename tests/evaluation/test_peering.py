@@ -14,13 +14,13 @@ from domain.errors import EngineError
 from domain.moves import Answer, FinishReason
 from domain.ports import Completion, ModelInfo, SampleRequest, ScoreRequest, StepScores
 from evaluation import peers
-from evaluation.peering import methods
+from evaluation.peering import methods, runs
 from evaluation.peering.comparison import Compared, Point, at_cost, compared, points_of
 from evaluation.peering.counting import Bill, CountingPolicy, CountingVerifier, Shared
 from evaluation.peering.lockstep import Batch, SteppedPolicy
 from evaluation.peering.methods import Sizes, our_methods, peer_methods
 from evaluation.peering.ours import ours
-from evaluation.peering.runs import Plan, Run, by_point, fingerprint, searched
+from evaluation.peering.runs import Plan, Room, Run, by_point, fingerprint, searched
 from evaluation.peering.tables import comparison_table, curve_table, result
 from evaluation.peering.task import Limits, Method, Task, task_for
 from evaluation.quality.record import ProblemItem
@@ -275,9 +275,9 @@ def test_a_slower_engine_changes_nothing() -> None:
 
 
 def test_a_comparison_names_every_peer_and_every_point() -> None:
-    runs = collected()
-    points = points_of(runs)
-    assert set(by_point(runs)) == set(points)
+    found_runs = collected()
+    points = points_of(found_runs)
+    assert set(by_point(found_runs)) == set(points)
     rows = compared(points)
     found = result(rows, points, {"problems": 3})
     assert {row["peer"] for row in found["rows"]} == set(PEERS)
@@ -354,3 +354,32 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.Cap
     assert peers.main(["--quick", "--problems", str(tmp_path / "none.jsonl")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "none.jsonl" in line
+
+
+def test_a_search_that_fails_ends_the_run_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(self: Room, job: object) -> Run:
+        raise EngineError("the engine is gone")
+
+    monkeypatch.setattr(Room, "_one", failing)
+    file = problems_file(tmp_path / "problems.jsonl")
+    assert peers.main(["--quick", "--problems", str(file), "--policy", "scripted", "--verifier", "scripted"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "the engine is gone"
+
+
+async def test_what_is_under_way_is_said_when_nothing_ends(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(self: Room, job: runs.Job) -> Run:
+        await asyncio.sleep(0.2)
+        return Run(job.name, job.n, job.item.id, 0, True, 1.0, 1, 1, 1, 1, 0, 0)
+
+    monkeypatch.setattr(Room, "_one", slow)
+    monkeypatch.setattr(runs, "QUIET_S", 0.05)
+    policy, verifier = (
+        DirectPolicy(load_policy("scripted", threads=1)),
+        DirectVerifier(load_verifier("scripted", threads=1)),
+    )
+    await searched(PLAN, ITEMS[:1], policy, verifier, None, "test")
+    assert "under way: " in capsys.readouterr().err
