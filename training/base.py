@@ -49,7 +49,9 @@ def train_on(
     set_up(recipe.seed)
     rows = {level: language_rows([item for item in problems if item.level == level], tokenizer) for level in LEVELS}
     stream = staged_batches(rows, recipe.stages, recipe.steps, recipe.batch_tokens, recipe.seed)
-    schedule = Schedule(recipe.steps, recipe.matrix_rate, recipe.other_rate, save_every=recipe.save_every)
+    schedule = Schedule(
+        recipe.steps, recipe.matrix_rate, recipe.other_rate, recipe.matrix_decay, save_every=recipe.save_every
+    )
     album = Album(folder, model, validation, tokenizer, recipe)
     checkpoint = folder / "checkpoint.pt"
     loss = partial(language_loss, model)

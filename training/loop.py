@@ -36,6 +36,8 @@ class Schedule:
     """Learning rate of Muon (for weight matrices)."""
     other_rate: float = 0.003
     """Learning rate of AdamW (for embeddings, norms and heads)."""
+    matrix_decay: float = 0.0
+    """Weight decay of Muon, as a share of the learning rate: it bounds the matrices, which otherwise grow for ever."""
     warmup: int = 50
     decay: float = 0.5
     """The last share of the steps, over which the rate falls to zero."""
@@ -100,7 +102,7 @@ def optimisers(model: torch.nn.Module, schedule: Schedule) -> list[torch.optim.O
         if weight.requires_grad:
             hidden = weight.ndim == 2 and "embed" not in name and "head" not in name and "score" not in name
             (matrices if hidden else others).append(weight)
-    muon = torch.optim.Muon(matrices, lr=schedule.matrix_rate, momentum=0.95, weight_decay=0.0)
+    muon = torch.optim.Muon(matrices, lr=schedule.matrix_rate, momentum=0.95, weight_decay=schedule.matrix_decay)
     adam = torch.optim.AdamW(others, lr=schedule.other_rate, betas=(0.9, 0.98), weight_decay=0.0)
     return [muon, adam]
 

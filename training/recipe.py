@@ -49,6 +49,8 @@ class BaseRecipe:
     batch_tokens: int
     matrix_rate: float
     other_rate: float
+    matrix_decay: float
+    """Weight decay of the matrices."""
     snapshot_every: int
     average_steps: int
     """About how many of the latest steps a snapshot averages."""
@@ -126,6 +128,8 @@ class LargeRecipe:
 @dataclass(frozen=True, slots=True)
 class CalibrationRecipe:
     samples: int
+    temperature: float
+    """At which the strategies sample by default: a fit holds for one temperature."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from domain.errors import ConfigurationError
 from domain.ports import Completion, SampleRequest
@@ -66,7 +66,17 @@ def qwen_with_biases_and_tied_embeddings() -> PreTrainedModel:
     return model
 
 
-COVERED = [llama, llama_with_stretched_positions, qwen_with_biases_and_tied_embeddings]
+def qwen_with_normalised_heads() -> PreTrainedModel:
+    shape = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    settings = {name: getattr(tiny_config(), name) for name in (*shape, "max_position_embeddings", "eos_token_id")}
+    model = Qwen3ForCausalLM(Qwen3Config(**settings, num_key_value_heads=2, head_dim=16, initializer_range=0.3))
+    for layer in model.model.layers:
+        torch.nn.init.uniform_(layer.self_attn.q_norm.weight, 0.5, 2.0)
+        torch.nn.init.uniform_(layer.self_attn.k_norm.weight, 0.5, 2.0)
+    return model
+
+
+COVERED = [llama, llama_with_stretched_positions, qwen_with_biases_and_tied_embeddings, qwen_with_normalised_heads]
 
 
 @pytest.fixture(params=COVERED)

@@ -19,7 +19,7 @@ from training.pipeline.workshop import Make, Stage, Workshop
 from training.recipe import Recipe
 
 TEMPERATURE = 1.0
-"""At which everything is sampled."""
+"""At which chains and labels are sampled."""
 
 
 class Stages:
@@ -119,7 +119,8 @@ class Stages:
 
     @cached_property
     def graded(self) -> Stage:
-        settings = GradedSettings(self._recipe.calibration.samples, TEMPERATURE, seed=self._recipe.seed)
+        numbers = self._recipe.calibration
+        settings = GradedSettings(numbers.samples, numbers.temperature, seed=self._recipe.seed)
         problems = records(self.data, CALIBRATION)
 
         def make(folder: Path) -> None:

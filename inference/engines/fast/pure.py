@@ -65,7 +65,16 @@ class PureModel:
         return _product(self._kernels.norm(x, self.weights.norm), self.weights.head, self.weights.head_bias)
 
     def _projected(self, layer: Layer, x: Tensor) -> Tensor:
-        return _product(self._kernels.norm(x, layer.norm_in), layer.qkv, layer.qkv_bias)
+        qkv = _product(self._kernels.norm(x, layer.norm_in), layer.qkv, layer.qkv_bias)
+        if layer.head_norms is not None:
+            self._normalise(qkv, layer.head_norms)
+        return qkv
+
+    def _normalise(self, qkv: Tensor, norms: Tensor) -> None:
+        """Each head of the queries and keys, in place."""
+        heads, size = norms.shape
+        part = qkv[:, : heads * size]
+        part.copy_((F.rms_norm(part.reshape(-1, heads, size), (size,), eps=self.weights.eps) * norms).flatten(1))
 
     def _rest(self, layer: Layer, x: Tensor, mixed: Tensor) -> Tensor:
         x = torch.addmm(x, mixed, layer.out)

@@ -1,8 +1,9 @@
 """The weights of a Llama-like model, laid out for few and large matrix products.
 
 Law: the same function as the loaded model's, up to rounding. Queries, keys and values are one product, gate and up
-another; the attention scale is folded into the queries, and head dimensions are reordered so that the two halves that
-rotate together lie side by side (a rotation is then one complex product; scores do not change).
+another. The attention scale is folded into the queries, or into their norms where they have any. Head dimensions are
+reordered so that the two halves that rotate together lie side by side (a rotation is then one complex product; scores
+do not change).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_BASES = ("LlamaModel", "Qwen2Model")
+_BASES = ("LlamaModel", "Qwen2Model", "Qwen3Model")
 _ROPES = ("default", "linear", "llama3", "yarn")
 """Rotary embeddings whose angles depend on the position only."""
 
@@ -27,6 +28,8 @@ class Layer:
     qkv: Tensor
     """[E, (Q + 2K) · D]"""
     qkv_bias: Tensor | None
+    head_norms: Tensor | None
+    """[Q + K, D], of a model that normalises each query and key head (Qwen 3); queries first."""
     out: Tensor
     """[Q · D, E]"""
     norm_mlp: Tensor
@@ -98,7 +101,8 @@ def fused(model: Any) -> Weights:
 
 def _layer(layer: Any, size: int) -> Layer:
     attention, mlp = layer.self_attn, layer.mlp
-    scale = attention.scaling
+    norms = _head_norms(attention, size)
+    scale = attention.scaling if norms is None else 1.0
     parts = (attention.q_proj, attention.k_proj, attention.v_proj)
     weights = [part.weight for part in parts]
     biases = [part.bias for part in parts]
@@ -108,11 +112,20 @@ def _layer(layer: Any, size: int) -> Layer:
         qkv_bias=None
         if biases[0] is None
         else torch.cat([_paired(biases[0], size) * scale, _paired(biases[1], size), biases[2]]),
+        head_norms=norms,
         out=_matrix(attention.o_proj.weight),
         norm_mlp=layer.post_attention_layernorm.weight.detach(),
         gate_up=_matrix(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])),
         down=_matrix(mlp.down_proj.weight),
     )
+
+
+def _head_norms(attention: Any, size: int) -> Tensor | None:
+    if getattr(attention, "q_norm", None) is None:
+        return None
+    heads = [attention.q_proj.out_features // size, attention.k_proj.out_features // size]
+    scaled = (attention.q_norm.weight * attention.scaling, attention.k_norm.weight)
+    return torch.cat([_paired(weight, size).expand(count, -1) for weight, count in zip(scaled, heads, strict=True)])
 
 
 def _paired(weight: Tensor, size: int) -> Tensor:

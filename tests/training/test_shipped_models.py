@@ -1,0 +1,102 @@
+"""The models in `models/`: they load as any other model does, the policy solves easy problems, the verifier ranks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from domain.ports import SampleRequest, ScoreRequest
+from domain.settings import MODELS
+from inference.answers.extract import answer_of
+from inference.prompts import plain_prompt
+from training.metrics import Graded, within_problem_auc
+from training.problems.files import read_problems
+from training.store import weights_hash
+
+POLICY, VERIFIER = MODELS / "policy", MODELS / "verifier"
+FOLDERS = ("policy", "verifier")
+EASY = [one for one in read_problems(MODELS.parent / "examples" / "problems.jsonl") if one.level in (1, 2)]
+SAMPLES = 8
+
+
+def drained(core: Any, requests: list[Any]) -> dict[str, Any]:
+    for request in requests:
+        core.add(request)
+    found: dict[str, Any] = {}
+    while core.pending:
+        found |= {result.key: result for result in core.step()}
+    return found
+
+
+@pytest.fixture(scope="module")
+def sampled() -> list[list[Any]]:
+    from inference.engines.factory import load_policy
+
+    requests = [
+        SampleRequest(f"{at}/{n}", item.problem, "", seed=1000 * at + n, max_tokens=256)
+        for at, item in enumerate(EASY)
+        for n in range(SAMPLES)
+    ]
+    found = drained(load_policy(str(POLICY), threads=1, device="cpu"), requests)
+    return [[found[f"{at}/{n}"] for n in range(SAMPLES)] for at in range(len(EASY))]
+
+
+def rights(sampled: list[list[Any]]) -> list[list[bool]]:
+    return [
+        [one.answer is not None and one.answer.key == _key(item.answer) for one in some]
+        for item, some in zip(EASY, sampled, strict=True)
+    ]
+
+
+def _key(answer: str) -> str:
+    found = answer_of(answer)
+    assert found is not None
+    return found.key
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_they_load_by_from_pretrained_and_know_their_end_token(name: str) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    folder = MODELS / name
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert GenerationConfig.from_pretrained(folder).eos_token_id == tokenizer.eos_token_id == model.config.eos_token_id
+    assert tokenizer.chat_template is None
+    assert all(torch.isfinite(weight).all() for weight in model.parameters())
+    prompt = plain_prompt("What is 7 + 8?", ["7 + 8 = 14"])
+    assert tokenizer.decode(tokenizer(prompt)["input_ids"]) == prompt
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_each_manifest_is_of_these_weights(name: str) -> None:
+    folder = MODELS / name
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["weights_sha256"] == weights_hash(folder)
+    assert manifest["command"] in (folder / "README.md").read_text()
+
+
+def test_together_they_are_small() -> None:
+    assert sum(path.stat().st_size for path in Path(MODELS).rglob("*") if path.is_file()) < 40_000_000
+
+
+def test_the_policy_solves_easy_problems_often(sampled: list[list[Any]]) -> None:
+    found = [right for some in rights(sampled) for right in some]
+    assert sum(found) / len(found) > 0.5
+
+
+def test_the_verifier_ranks_right_solutions_higher(sampled: list[list[Any]]) -> None:
+    from inference.verifiers.factory import load_verifier
+
+    scorer = load_verifier(str(VERIFIER), threads=1, device="cpu")
+    pairs = [(at, n) for at, some in enumerate(sampled) for n, one in enumerate(some) if one.answer is not None]
+    requests = [ScoreRequest(f"{at}/{n}", EASY[at].problem, sampled[at][n].text) for at, n in pairs]
+    scores = drained(scorer, requests)
+    graded: dict[int, list[Graded]] = {}
+    right = rights(sampled)
+    for at, n in pairs:
+        graded.setdefault(at, []).append(Graded("", right[at][n], scores[f"{at}/{n}"].scores[-1]))
+    assert within_problem_auc(list(graded.values())).mean > 0.75
