@@ -34,7 +34,7 @@ from evaluation.report import finish, say
 NOTES = (
     "Plain solutions are the same texts in all methods (same seeds); so are the first steps.",
     "its_hub: steps end at a blank line, a solution at the step with \\boxed (its documented stop token); "
-    "beam width 4; it votes by our normal form of the answer; its BestOfN takes the best solution, ours the best class.",
+    "beam width 4; votes by our normal form of the answer; its BestOfN takes the best solution, ours the best answer.",
     "Calls after the end are continuations of a solution whose end-of-sequence the policy had given.",
     "An aborted call is charged for the tokens that it had when it was aborted.",
     "treequest: fresh solutions at the root, revisions below, scored by the verifier's last step; top-1 by score.",
