@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from domain.budget import Budget
@@ -114,10 +114,14 @@ class Bench:
         for first in sorted(blocks):
             self.policy.remember(item.problem, blocks[first], self.how)
             if self.verifier is not None:
-                self.verifier.remember(item.problem, blocks[first])
+                self.verifier.remember(item.problem, blocks[first].scores)
             samples += blocks[first].samples
             scores |= blocks[first].scores
         exact = None if self.checker is None else {text: exact_scores(item.problem, text) for text in scores}
+        if self.checker is not None and exact is not None:
+            # The same cost: it reads the same tokens.
+            checked = {text: replace(scores[text], scores=exact[text]) for text in scores}
+            self.checker.remember(item.problem, checked)
         return Pool(item.id, seed, samples, None if self.verifier is None else scores, exact)
 
     def forget(self, item: ProblemItem) -> None:

@@ -7,6 +7,7 @@ differ in what they are told and in nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from domain.budget import Spend
 from domain.moves import split_steps
@@ -17,6 +18,7 @@ Length = Callable[[str, str], int]
 """Tokens that the verifier reads of a problem and a solution."""
 
 
+@lru_cache(maxsize=200_000)
 def exact_scores(problem: str, solution: str) -> tuple[float, ...]:
     """Raises ConfigurationError for a problem that has no exact checker."""
     error, steps = first_error(problem, solution), len(split_steps(solution))

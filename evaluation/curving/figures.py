@@ -35,15 +35,17 @@ def draw(curves: Mapping[str, Any], folder: Path, date: str) -> dict[str, str]:
 def sheet(path: Path, title: str, panels: Sequence[str], curves: Mapping[str, Any]) -> None:
     """One figure with a panel for each group."""
     from matplotlib.figure import Figure  # without pyplot: no window system is looked for
+    from matplotlib.ticker import NullFormatter
 
     size = (9.0, 5.6) if len(panels) == 1 else (4.2 * len(panels), 4.6)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title)
     for at, group in enumerate(panels, start=1):
-        axes = figure.add_subplot(1, len(panels), at)
+        axes = figure.add_subplot(1, len(panels), at, sharey=figure.axes[0] if figure.axes else None)
         for number, (name, curve) in enumerate(curves.items()):
             line(axes, _points(curve, group), name.removesuffix(f", {VERIFIER}"), number)
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("FLOPs a problem")
         axes.set_title(group if len(panels) > 1 else "")
         axes.grid(alpha=0.3)

@@ -7,7 +7,7 @@ same cost as the first one; only the time is saved. A failure is not remembered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -85,8 +85,8 @@ class MemoVerifier:
     def abort(self, keys: Iterable[str]) -> None:
         self._inner.abort(keys)
 
-    def remember(self, text: str, block: Block) -> None:
-        for solution, scores in block.scores.items():
+    def remember(self, text: str, known: Mapping[str, StepScores]) -> None:
+        for solution, scores in known.items():
             self._memo.put(text, solution, scores)
 
     def forget(self, text: str) -> None:
