@@ -17,12 +17,14 @@ import numpy as np
 import torch
 
 from inference.checks import Head
-from inference.loading import Loaded, eos_ids, load
+from inference.loading import eos_ids, load
 from inference.prompts import sample_ids
 
 if TYPE_CHECKING:
     from evaluation.engine import Runner, Work
 
+ARCHITECTURES = {"LlamaForCausalLM": "llama", "Qwen3ForCausalLM": "qwen3"}
+"""llama.cpp's names; it rotates neighbours in the first, and halves, as transformers does, in the second."""
 MAX_TOKENS = 256
 ARRANGEMENTS = (("f16", 8, True), ("f16", 16, False), ("f16", 64, False), ("f32", 8, True))
 """Precision of the matrices, slots, and whether all slots share one cache: what was fastest in a wider search."""
@@ -35,13 +37,13 @@ def llama_cpp_runners(policy: str, work: Work) -> dict[str, Runner | str]:
     except ImportError as error:
         return {"llama.cpp": f"{error.name} is not installed: pip install 'deliberate[peers]'"}
     loaded = load(policy, Head.CAUSAL_LM, threads=1, device="cpu")
-    if type(loaded.model).__name__ != "LlamaForCausalLM":
+    if type(loaded.model).__name__ not in ARCHITECTURES:
         return {"llama.cpp": f"no conversion of {type(loaded.model).__name__}"}
     prompts = [sample_ids(loaded.tokenizer, problem, "") for problem in work.problems for _ in range(work.rollouts)]
     ends = eos_ids(loaded, policy)
     context = max(map(len, prompts)) + MAX_TOKENS
     chosen = ARRANGEMENTS[:2] if len(work.sizes) < 3 else ARRANGEMENTS
-    models = {precision: _model(loaded, precision) for precision in {one[0] for one in chosen}}
+    models = {precision: converted(loaded.model, precision) for precision in {one[0] for one in chosen}}
     runners: dict[str, Runner | str] = {}
     for precision, slots, shared in chosen:
         peer = LlamaCpp(models[precision], slots, context, ends, loaded.model.config.vocab_size, shared=shared)
@@ -97,6 +99,12 @@ class LlamaCpp:
                     free.append(slot)
         return drawn
 
+    def logits(self, ids: list[int]) -> torch.Tensor:
+        """[V] after one prompt, in an empty slot."""
+        self._batch.n_tokens = 0
+        self._put(ids, 0, 0)
+        return self._logits(1)[0].clone()
+
     def _put(self, tokens: list[int], position: int, slot: int) -> None:
         batch = self._batch
         for offset, token in enumerate(tokens):
@@ -107,27 +115,31 @@ class LlamaCpp:
             batch.n_tokens = at + 1
 
     def _draw(self, rows: int) -> list[int]:
+        tokens: list[int] = torch.multinomial(self._logits(rows).softmax(-1), 1)[:, 0].tolist()
+        return tokens
+
+    def _logits(self, rows: int) -> torch.Tensor:
+        """[rows, V], of each token in the batch that asks for it."""
         if self._api.llama_decode(self._context, self._batch) != 0:
             raise RuntimeError("llama.cpp could not decode a batch")
         pointer = self._api.llama_get_logits(self._context)
-        logits = torch.from_numpy(np.ctypeslib.as_array(pointer, shape=(rows, self._vocabulary)))
-        tokens: list[int] = torch.multinomial(logits.softmax(-1), 1)[:, 0].tolist()
-        return tokens
+        return torch.from_numpy(np.ctypeslib.as_array(pointer, shape=(rows, self._vocabulary)))
 
 
-def _model(loaded: Loaded, precision: str) -> Any:
+def converted(model: Any, precision: str) -> Any:
+    """The model as llama.cpp loads it. Raises RuntimeError when it can't."""
     import llama_cpp
 
     llama_cpp.llama_log_set(_quiet(llama_cpp), None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.gguf"
-        write_gguf(loaded.model, path, precision)
+        write_gguf(model, path, precision)
         params = llama_cpp.llama_model_default_params()
         params.use_mmap = False
-        model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
-    if not model:
+        peer = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    if not peer:
         raise RuntimeError("llama.cpp can't load the converted model")
-    return model
+    return peer
 
 
 _callbacks: list[Any] = []
@@ -142,7 +154,8 @@ def write_gguf(model: Any, path: Path, precision: str) -> None:
     """A Llama-like model in the names and layout of llama.cpp's own converter."""
     import gguf
 
-    config, writer = model.config, gguf.GGUFWriter(str(path), "llama")
+    architecture = ARCHITECTURES[type(model).__name__]
+    config, writer = model.config, gguf.GGUFWriter(str(path), architecture)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
@@ -157,7 +170,7 @@ def write_gguf(model: Any, path: Path, precision: str) -> None:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
     writer.add_tokenizer_model("none")
-    for name, tensor in _tensors(model, size):
+    for name, tensor in _tensors(model, size if architecture == "llama" else None):
         data = tensor.detach().float().contiguous().numpy()
         writer.add_tensor(name, data.astype(np.float16) if precision == "f16" and data.ndim == 2 else data)
     writer.write_header_to_file()
@@ -166,7 +179,8 @@ def write_gguf(model: Any, path: Path, precision: str) -> None:
     writer.close()
 
 
-def _tensors(model: Any, size: int) -> list[tuple[str, torch.Tensor]]:
+def _tensors(model: Any, size: int | None) -> list[tuple[str, torch.Tensor]]:
+    """With `size`, the heads' rows are put as neighbours."""
     named = [("token_embd.weight", model.model.embed_tokens.weight), ("output_norm.weight", model.model.norm.weight)]
     if not model.config.tie_word_embeddings:
         named.append(("output.weight", model.lm_head.weight))
@@ -183,10 +197,13 @@ def _tensors(model: Any, size: int) -> list[tuple[str, torch.Tensor]]:
             "ffn_up": mlp.up_proj.weight,
             "ffn_down": mlp.down_proj.weight,
         }
+        if hasattr(attention, "q_norm"):
+            parts |= {"attn_q_norm": attention.q_norm.weight, "attn_k_norm": attention.k_norm.weight}
         named += [(f"blk.{index}.{name}.weight", weight) for name, weight in parts.items()]
     return named
 
 
-def _paired(weight: torch.Tensor, size: int) -> torch.Tensor:
-    """llama.cpp rotates neighbours where transformers rotates halves."""
+def _paired(weight: torch.Tensor, size: int | None) -> torch.Tensor:
+    if size is None:
+        return weight
     return weight.view(-1, 2, size // 2, weight.shape[1]).transpose(1, 2).reshape(weight.shape)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import GenerationConfig, LlamaForCausalLM
+from transformers import GenerationConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from evaluation.engine import Work, engine_runner, measured, summary, table
 from evaluation.transformers_peers import _drawn, generate_runners
@@ -67,7 +67,30 @@ def test_the_converted_model_has_every_weight(policy: str, tmp_path: Path) -> No
     gguf = pytest.importorskip("gguf", reason="the extra `peers` is not installed")
     from evaluation.llama_cpp_peer import write_gguf
 
-    model = LlamaForCausalLM.from_pretrained(policy)
-    write_gguf(model, tmp_path / "model.gguf", "f32")
-    written = sum(int(tensor.n_elements) for tensor in gguf.GGUFReader(tmp_path / "model.gguf").tensors)
-    assert written == sum(weight.numel() for weight in model.parameters())
+    for model in (LlamaForCausalLM.from_pretrained(policy), qwen()):
+        write_gguf(model, tmp_path / "model.gguf", "f32")
+        written = sum(int(tensor.n_elements) for tensor in gguf.GGUFReader(tmp_path / "model.gguf").tensors)
+        assert written == sum(weight.numel() for weight in model.parameters())
+
+
+def qwen() -> Qwen3ForCausalLM:
+    shape = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    settings = {name: getattr(tiny_config(), name) for name in shape}
+    config = Qwen3Config(
+        **settings, num_key_value_heads=2, head_dim=16, initializer_range=0.2, tie_word_embeddings=True
+    )
+    return Qwen3ForCausalLM(config).eval()
+
+
+def test_a_converted_model_with_normalised_heads_computes_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("llama_cpp", reason="the extra `peers` is not installed")
+    from evaluation.llama_cpp_peer import LlamaCpp, converted
+
+    model, ids = qwen(), [5, 9, 33, 11, 20]
+    for layer in model.model.layers:
+        torch.nn.init.uniform_(layer.self_attn.q_norm.weight, 0.5, 2.0)
+    words = model.config.vocab_size
+    with torch.no_grad():
+        expected = model(torch.tensor([ids])).logits[0, -1]
+    found = LlamaCpp(converted(model, "f32"), 1, 64, frozenset(), words, shared=True).logits(ids)
+    assert torch.allclose(found, expected, atol=0.02)  # its cache is in f16
