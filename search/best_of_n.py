@@ -12,7 +12,8 @@ from domain.problem import Problem
 from domain.specs.parallel import BestOfN
 from domain.verdict import Verdict
 from search.aggregation import aggregate
-from search.sampling import SamplingState, ask_samples, ask_scores, tell_outcome
+from search.sampling import SamplingState
+from search.solutions import ask_pool, tell_pool
 from search.tree import ScoreStatus
 from search.verdicts import by_majority, elected
 from search.voting import Ballot, tally
@@ -21,18 +22,16 @@ State: TypeAlias = SamplingState[BestOfN]
 
 
 class BestOfNStrategy:
-    """Scores each solution as soon as it is there, before it samples more."""
+    """Scores each solution as soon as it is there, before it samples more; equal ones once."""
 
     def start(self, problem: Problem, spec: BestOfN, seed: int) -> State:
         return SamplingState(problem, spec, seed)
 
     def ask(self, state: State, limit: int) -> tuple[State, tuple[Move, ...]]:
-        state, scores = ask_scores(state, limit)
-        state, samples = ask_samples(state, limit - len(scores))
-        return state, scores + samples
+        return ask_pool(state, limit, scoring=True)
 
     def tell(self, state: State, outcome: Outcome) -> State:
-        return tell_outcome(state, outcome)
+        return tell_pool(state, outcome)
 
     def verdict(self, state: State) -> Verdict:
         ballots = _ballots(state)

@@ -84,7 +84,7 @@ def test_truncated_solutions_are_not_scored_and_count_against_confidence() -> No
 
 
 def test_scores_are_asked_before_more_samples() -> None:
-    search = answers(started(BestOfN(n=4)), "1", "1")
+    search = answers(started(BestOfN(n=4)), "1", "2")
     _, moves = search.ask(3)
     assert [move.id for move in moves] == ["score-1", "score-2", "sample-3"]
 
@@ -103,3 +103,14 @@ def test_equivalent_answers_vote_together() -> None:
         search = search.tell(sampled)
     assert search.verdict().answer == "x"
     assert search.verdict().candidates[0].votes == 2
+
+
+def test_equal_solutions_are_scored_once_and_share_the_score() -> None:
+    search = answers(started(BestOfN(n=4)), "1", "2", "2", "2")
+    search, moves = search.ask(10)
+    assert [move.id for move in moves] == ["score-1", "score-2"]
+    for move, score in zip(moves, (0.9, 0.4), strict=True):
+        search = search.tell(Scored(move.id, (score,), FREE))
+    assert search.ask(10)[1] == ()
+    assert search.verdict().answer == "2"
+    assert search.verdict().candidates[0].votes == 3

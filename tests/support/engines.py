@@ -62,7 +62,7 @@ class FakePolicy:
         if generated < self.tokens:
             return Completion(request.key, "cut", FinishReason.LENGTH, None, -1.0, cost)
         answer = Answer(value, f"q:{value}")
-        return Completion(request.key, f"Step.\n\n\\boxed{{{value}}}", FinishReason.END, answer, -1.0, cost)
+        return Completion(request.key, f"Step {request.seed}.\n\n\\boxed{{{value}}}", FinishReason.END, answer, -1.0, cost)
 
     def abort(self, keys: Iterable[str]) -> None:
         # As a real engine, which ignores keys that it has not seen.
