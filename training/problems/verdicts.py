@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from domain.moves import split_steps
 from inference.answers.extract import answer_of, extract_answer
 from training.problems.generator import recognise
 from training.problems.kind import LAST, Kind, Wrong
+
+_recognised = lru_cache(maxsize=4096)(recognise)
+"""Many solutions of one problem are checked; a kind and its givens are frozen."""
 
 
 class StepVerdict(StrEnum):
@@ -36,7 +40,7 @@ class StepVerdicts:
 
 def check_solution(problem: str, solution: str) -> StepVerdicts:
     """Raises ValueError when the problem's text is none that a generator writes."""
-    found = recognise(problem)
+    found = _recognised(problem)
     if found is None:
         raise ValueError("this problem is of no kind that has an exact checker")
     kind, given = found
