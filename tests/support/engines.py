@@ -61,8 +61,8 @@ class FakePolicy:
         cost = Spend(5, generated, 0, 2.0 * PARAMETERS * (5 + generated), 1)
         if generated < self.tokens:
             return Completion(request.key, "cut", FinishReason.LENGTH, None, -1.0, cost)
-        answer = Answer(value, f"q:{value}")
-        return Completion(request.key, f"Step {request.seed}.\n\n\\boxed{{{value}}}", FinishReason.END, answer, -1.0, cost)
+        answer, text = Answer(value, f"q:{value}"), f"Step {request.seed}.\n\n\\boxed{{{value}}}"
+        return Completion(request.key, text, FinishReason.END, answer, -1.0, cost)
 
     def abort(self, keys: Iterable[str]) -> None:
         # As a real engine, which ignores keys that it has not seen.
