@@ -93,7 +93,6 @@ def _row(pool: Pool, method: Method, arm: str, n: int, right: bool, rights: Sequ
         # The exact checker is charged what the verifier is.
         costs = {text: one.cost for text, one in pool.scores.items()}
         texts = [one.text for one in samples if one.text in costs and one.answer is not None]
-        more["flops_once"] = sum((costs[text] for text in dict.fromkeys(texts)), spend).flops
-        spend = sum((costs[text] for text in texts), spend)
+        spend = sum((costs[text] for text in dict.fromkeys(texts)), spend)  # equal solutions are scored once
     unit = (method.name, arm, n, pool.seed, pool.problem)
     return row(unit, spend, right=right, seconds=0.0, reason="complete", **more)

@@ -22,7 +22,7 @@ def _parts(result: Mapping[str, Any]) -> Iterator[str]:
         "`…_flops_ratio`: FLOPs at the accuracy of weighted best-of-`reference_n` over its FLOPs (read between points,"
         " linear in log FLOPs). `…_vs_plateau`: the same with the smallest n whose accuracy is that of the reference"
         " within noise. `…_within_noise`: the cheapest point that is not worse than the reference within noise, against"
-        " that n. `…_verified_once`: had best-of-n verified equal texts once. `worst_harm_points`: the largest loss of"
+        " that n. Best-of-n scores equal texts once. `worst_harm_points`: the largest loss of"
         " a method that is on by default against weighted best-of-n at equal cost on a level."
     )
     yield "## Revisions"

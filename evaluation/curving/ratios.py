@@ -38,8 +38,6 @@ class Saving:
     ratio_within_noise: float | None
     """The cheapest of the method's points that is not worse than the reference within noise, against the plateau's n:
     the same leniency on both sides."""
-    ratio_once: float | None
-    """As `ratio`, had best-of-n verified equal texts once."""
 
     def as_json(self, prefix: str) -> dict[str, float | int | list[float] | None]:
         return {
@@ -50,7 +48,6 @@ class Saving:
             f"{prefix}_flops_ratio_reached_share": self.reached,
             f"{prefix}_flops_ratio_vs_plateau": self.ratio_vs_plateau,
             f"{prefix}_flops_ratio_within_noise": self.ratio_within_noise,
-            f"{prefix}_flops_ratio_verified_once": self.ratio_once,
         }
 
 
@@ -75,8 +72,6 @@ def saving(table: Table, methods: Sequence[str], reference_n: int, arm: str = VE
     even = total(level, "flops") if level else None
     fine = [at for at, cell in enumerate(points) if no_worse(cell, reference)]
     cheapest = min((float(costs.mean(0)[at]) for at in fine), default=None)
-    once = total(reference, "flops_once", keys)
-    found = cost_for(_pairs(costs, rights), float(target.mean(0)[1]))
     return Saving(
         ratio=ratio,
         interval=interval,
@@ -84,7 +79,6 @@ def saving(table: Table, methods: Sequence[str], reference_n: int, arm: str = VE
         plateau_n=flat,
         ratio_vs_plateau=None if even is None else _over(cost_for(_pairs(costs, rights), total(level, "right")), even),
         ratio_within_noise=None if even is None else _over(cheapest, even),
-        ratio_once=_over(found, once),
     )
 
 

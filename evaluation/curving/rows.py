@@ -35,8 +35,6 @@ class Row:
     seconds: float
     """From start to end of the search, while others shared the engines; 0 where it was read off a pool."""
     reason: str
-    flops_once: float | None = None
-    """FLOPs had equal solutions been verified once (best-of-n only)."""
     share: float | None = None
     """Of the solutions in this row those that are right (votes only): the measured pass@1."""
     first_right: bool | None = None

@@ -61,7 +61,7 @@ def on_bench(measure: Callable[[Bench], Awaitable[Any]]) -> Any:
 
 
 def comparable(row: Row) -> Row:
-    return replace(row, seconds=0.0, flops_once=None, share=None, reason="")
+    return replace(row, seconds=0.0, share=None, reason="")
 
 
 def test_what_is_read_off_a_pool_is_what_the_loop_gives_at_each_n() -> None:
@@ -81,9 +81,7 @@ def test_what_is_read_off_a_pool_is_what_the_loop_gives_at_each_n() -> None:
     }  # fmt: skip
     assert list(map(comparable, read)) == list(map(comparable, ran))
     weighted = next(one for one in read if (one.method, one.arm, one.budget) == (NESTED[1].name, VERIFIER, 32))
-    assert weighted.verifier_calls == 32
-    assert weighted.flops_once is not None
-    assert weighted.flops_once < weighted.flops
+    assert 1 < weighted.verifier_calls < 32  # equal solutions are scored once
 
 
 def test_a_problem_without_one_finished_solution_counts_as_wrong_in_every_arm() -> None:
