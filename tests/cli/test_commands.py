@@ -1,6 +1,7 @@
 """The commands against a running service."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -84,7 +85,9 @@ def test_watch_follows_a_job_to_its_end(say: Say) -> None:
     job_id = say("submit", "What is 5 + 6?", "-s", "best_of_n", "-n", "6").strip()
     text = say("watch", job_id)
     assert "What is 5 + 6?" in text
-    assert "12 moves done" in text
+    moves = re.search(r"(\d+) moves done", text)
+    assert moves is not None
+    assert 7 <= int(moves[1]) <= 12  # equal solutions are scored once
     assert "stop reason  complete" in text
 
 
@@ -124,7 +127,9 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(say: Say, monkeypatch: pyt
 def test_solve_needs_no_server(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DELIBERATE_HOME", "/nowhere")
     arguments = ("solve", "What is 3 + 4?", "-s", "best_of_n", "-n", "8", "--seed", "3")
-    assert "rollouts     8 (8 verifier calls)" in say(*arguments)
+    calls = re.search(r"rollouts     8 \((\d) verifier calls\)", say(*arguments))
+    assert calls is not None
+    assert 1 <= int(calls[1]) <= 8  # equal solutions are scored once
     first, again = (json.loads(say(*arguments, "--json")) for _ in range(2))
     assert first["verdict"] == again["verdict"]
     assert first["spend"]["rollouts"] == 8
