@@ -65,4 +65,8 @@ def _checked(problem: Problem) -> Problem:
         )
     if "\x00" in text:
         raise InvalidRequest("problem contains a NUL character: remove it", param="problem")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("problem is not whole Unicode text: send it as UTF-8", param="problem") from None
     return problem

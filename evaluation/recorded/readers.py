@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,7 +29,19 @@ def read_source(place: Path) -> list[Recording]:
     files = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
     if not files:
         raise ConfigurationError(f"{place} holds no .jsonl file: name a file of recorded samples or a folder of them")
-    return [recording for file in files for recording in merged(_read(row, where) for row, where in rows_of(file))]
+    return [recording for file in files for recording in merged(_of_one_gold(file))]
+
+
+def _of_one_gold(file: Path) -> Iterator[Recording]:
+    """All recordings of the file; lines of one problem must agree in its gold answer. Raises ConfigurationError."""
+    golds: dict[tuple[str, str], str | None] = {}
+    for row, where in rows_of(file):
+        recording = _read(row, where)
+        if golds.setdefault((recording.id, recording.question), recording.gold) != recording.gold:
+            raise ConfigurationError(
+                f"{where}: problem {recording.id!r} has another gold answer than before: give each problem its own id"
+            )
+        yield recording
 
 
 def merged(recordings: Iterable[Recording]) -> list[Recording]:

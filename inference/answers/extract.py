@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from domain.moves import Answer
-from inference.answers.latex import balanced_end
+from inference.answers.latex import group_ends
 from inference.answers.normal import normal_form
 
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
@@ -17,6 +17,8 @@ _LINKED = re.compile(
     r"^[\s,;$.\\()]*(?:\\q?quad\s*)?(?:(?:\\text\s*\{)?[\s\w()]{0,16}\b(?:and|or)\b\s*\}?)?\s*(?:\\q?quad)?[\s,;$\\()]*$"
 )
 """What may stand between two boxes or formulas of one list."""
+_MOST_LINK_CHARS = 100
+"""A longer gap ends a list; the pattern above takes cubic time."""
 _HASHES = re.compile(r"^####[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _SENTENCE = re.compile(r"(?i:\banswer\s+is)\s*:?\s*(.+?)(?:[.!?]?\s*$|[.!?]\s|\n)", re.MULTILINE)
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$([^$]+)\$", re.DOTALL)
@@ -55,11 +57,11 @@ def final_text(text: str) -> str | None:
 
 def _boxes(text: str) -> list[tuple[int, int, str]]:
     """(start, end, content) of every box; one without its closing brace was cut and does not count."""
-    boxes = []
+    boxes, ends = [], group_ends(text)
     for match in _BOX.finditer(text):
         start = match.end()
         if text[start : start + 1] == "{":
-            end = balanced_end(text, start)
+            end = ends.get(start)
             if end is not None:
                 boxes.append((match.start(), end, text[start + 1 : end - 1].strip()))
         else:
@@ -73,7 +75,7 @@ def _last_group(text: str, boxes: list[tuple[int, int, str]]) -> str:
     r"""The last box, with those before it that belong to the same list: `\boxed{1}` and `\boxed{2}`."""
     group = [boxes[-1]]
     for box in reversed(boxes[:-1]):
-        if not _LINKED.match(text[box[1] : group[0][0]]):
+        if group[0][0] - box[1] > _MOST_LINK_CHARS or not _LINKED.match(text[box[1] : group[0][0]]):
             break
         group.insert(0, box)
     distinct = list(dict.fromkeys(content for _, _, content in group))

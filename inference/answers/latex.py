@@ -38,6 +38,7 @@ _SYNONYMS = (
     (re.compile(r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|mathbf|operatorname)(?![a-zA-Z])"), r"\\text"),
 )
 _ARGUMENT = re.compile(r"\\(frac|sqrt)\s*(\[[^\]]*\])?\s*")
+_BRACE = re.compile(r"(?<!\\)[{}]")
 _POWER = re.compile(r"([\^_])\s*([A-Za-z0-9])(?![}])")
 
 
@@ -53,6 +54,18 @@ def balanced_end(text: str, start: int) -> int | None:
         if depth == 0:
             return index + 1
     return None
+
+
+def group_ends(text: str) -> dict[int, int]:
+    """The index after the closing brace of each group, by its opening brace; in one pass, whatever a model writes."""
+    ends: dict[int, int] = {}
+    opened: list[int] = []
+    for match in _BRACE.finditer(text):
+        if match.group() == "{":
+            opened.append(match.start())
+        elif opened:
+            ends[opened.pop()] = match.end()
+    return ends
 
 
 def cleaned(text: str) -> str:

@@ -52,7 +52,7 @@ def read_recordings(path: Path) -> list[Recording]:
 def rows_of(path: Path) -> Iterable[tuple[dict[str, Any], str]]:
     """Each line's object, and where it stands. Raises ConfigurationError."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # a text may hold other line separators
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold other line separators
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} can't be read ({type(error).__name__}): name a JSONL file") from None
     found = False
@@ -66,18 +66,18 @@ def rows_of(path: Path) -> Iterable[tuple[dict[str, Any], str]]:
 
 def parse_recording(row: Mapping[str, Any], where: str) -> Recording:
     """Raises ConfigurationError."""
-    problem_id = row.get("problem_id", row.get("id"))
+    problem_id = row["id"] if row.get("problem_id") is None and "id" in row else row.get("problem_id")
     if isinstance(problem_id, bool) or not isinstance(problem_id, (str, int)):
         raise ConfigurationError(f"{where}: problem_id is missing: give each problem one (a string or a number)")
     samples = row.get("samples")
     if not isinstance(samples, list) or not samples:
         raise ConfigurationError(f"{where}: samples must be a list of at least one object")
     parsed = tuple(_sample(item, number, f"{where}: sample {number}") for number, item in enumerate(samples, start=1))
-    question, gold = row.get("question"), row.get("gold")
+    question = row.get("question")
     text = (
         question if isinstance(question, str) and question.strip() else f"(Problem {problem_id}; its text is not kept.)"
     )
-    return Recording(str(problem_id), text, None if gold is None else str(gold), parsed)
+    return Recording(str(problem_id), text, _gold(row.get("gold"), where), parsed)
 
 
 def _object(line: str, where: str) -> dict[str, Any]:
@@ -87,7 +87,17 @@ def _object(line: str, where: str) -> dict[str, Any]:
         row = None
     if not isinstance(row, dict):
         raise ConfigurationError(f"{where}: this is no JSON object: each line is one problem with its samples")
+    if "\\u" in line and not _is_unicode(row):
+        raise ConfigurationError(f"{where}: a text holds half of a surrogate pair: write whole characters")
     return row
+
+
+def _is_unicode(row: Any) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _sample(item: Any, number: int, where: str) -> RecordedSample:
@@ -117,6 +127,14 @@ def _answer(value: Any, where: str) -> Answer | None:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ConfigurationError(f"{where}: answer must be a string or a number, or null for none")
     return answer_of(str(value))
+
+
+def _gold(value: Any, where: str) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ConfigurationError(f"{where}: gold must be a string or a number, or null for none")
+    return str(value)
 
 
 def _tokens(value: Any, where: str) -> int | None:

@@ -20,6 +20,7 @@ from domain.specs.tree import Beam
         ("  \n", "problem"),
         ("x" * (MAX_PROBLEM_CHARS + 1), "problem"),
         ("a\x00b", "problem"),
+        ("a\ud800b", "problem"),
         ([], "problem"),
         (["text"], "problem.0"),
         ([{"type": "text"}], "problem.0.text"),

@@ -116,6 +116,14 @@ def test_lines_of_one_problem_are_one_record_and_files_are_several(tmp_path: Pat
         read_source(tmp_path / "empty")
 
 
+def test_two_golds_of_one_problem_are_refused(tmp_path: Path) -> None:
+    rows = [{"id": 1, "gold": gold, "samples": [{"answer": "1"}]} for gold in ("1", "2")]
+    path = tmp_path / "record.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(ConfigurationError, match="jsonl:2: problem '1' has another gold answer than before"):
+        read_source(path)
+
+
 # ------------------------------------------------------------------------------------------- the recorded data
 
 

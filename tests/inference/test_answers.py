@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import pytest
@@ -143,6 +144,13 @@ def test_the_evaluator(text: str, value: int | Fraction | None) -> None:
 def test_extraction(text: str, answer: str | None) -> None:
     found = extract_answer(text)
     assert (found.text if found else None) == answer
+
+
+@pytest.mark.parametrize("text", ["\\boxed{" * 20_000, "\\boxed{1}" + " " * 2000 + "x \\boxed{2}"])
+def test_degenerate_texts_are_read_at_once(text: str) -> None:
+    began = time.process_time()
+    extract_answer(text)
+    assert time.process_time() - began < 1
 
 
 def test_golds_without_any_convention() -> None:

@@ -141,6 +141,13 @@ def test_a_line_separator_inside_of_a_text_ends_no_line(tmp_path: Path) -> None:
     assert recording.samples[0].text == "a\u2028b"
 
 
+def test_a_byte_order_mark_and_an_empty_problem_id_are_read_over(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"problem_id": null, "id": 3, "gold": 1, "samples": [{"answer": 1}]}\r\n')
+    (recording,) = read_recordings(path)
+    assert (recording.id, recording.gold) == ("3", "1")
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
@@ -155,6 +162,9 @@ def test_a_line_separator_inside_of_a_text_ends_no_line(tmp_path: Path) -> None:
         ({"id": 1, "samples": [{"answer": "1", "correct": "yes"}]}, "correct must be true or false"),
         ({"id": 1, "samples": [{"answer": "1", "prm_step_scores": [0.5, 2]}]}, "numbers from 0 to 1"),
         ({"id": 1, "samples": [{"answer": "1", "prm_step_scores": 0.5}]}, "must be a list"),
+        ({"id": 1, "gold": [1], "samples": [{"answer": "1"}]}, ":1: gold must be a string or a number"),
+        ({"id": 1, "gold": True, "samples": [{"answer": "1"}]}, ":1: gold must be a string or a number"),
+        ({"id": 1, "question": "\ud800", "samples": [{"answer": "1"}]}, ":1: a text holds half of a surrogate pair"),
         ("", "holds no line"),
     ],
 )
