@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -161,7 +162,37 @@ def read_recipe(path: Path, *, smoke: bool = False) -> Recipe:
     small_numbers = raw.pop("smoke", {})
     if smoke:
         raw = _merged(raw, small_numbers)
-    return _filled(Recipe, {"name": f"{path.stem} (smoke)" if smoke else path.stem} | raw, path, "")
+    recipe = _filled(Recipe, {"name": f"{path.stem} (smoke)" if smoke else path.stem} | raw, path, "")
+    _check(recipe, path)
+    return recipe
+
+
+def _check(recipe: Recipe, path: Path) -> None:
+    """What no number shows by itself. Raises ConfigurationError."""
+    models = {"model": recipe.model, "small.model": recipe.small.model}
+    stages, shares = recipe.base.stages, (recipe.policy.pass_rate, recipe.reviser.chain_share)
+    wrong = [
+        *(f"{name}.heads must divide {name}.hidden into even parts" for name, one in models.items() if _uneven(one)),
+        *(f"{name}.layers must be at least 1" for name, one in models.items() if one.layers < 1),
+        *["base.stages: the shares must add up to 1"] * (abs(sum(one.share for one in stages) - 1) > 1e-6),
+        *["base.stages: each needs 5 levels, not all 0"] * (not all(map(_weighs, stages))),
+        *["data.levels must be different numbers from 1 to 5"] * (not _are_levels(recipe.data.levels)),
+        *["policy.pass_rate and reviser.chain_share must be at most 1"] * (max(shares) > 1),
+    ]
+    if wrong:
+        raise ConfigurationError(f"{path}: {wrong[0]}: correct it")
+
+
+def _uneven(model: ModelRecipe) -> bool:
+    return model.heads < 1 or model.hidden < 1 or model.hidden % (2 * model.heads) != 0
+
+
+def _weighs(stage: Stage) -> bool:
+    return len(stage.levels) == 5 and sum(stage.levels) > 0
+
+
+def _are_levels(levels: tuple[int, ...]) -> bool:
+    return len(set(levels)) == len(levels) and set(levels) <= {1, 2, 3, 4, 5}
 
 
 def _merged(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,20 +220,34 @@ def _value(kind: str, value: Any, path: Path, where: str) -> Any:
         if not isinstance(value, dict):
             raise ConfigurationError(f"{path}: {where} must be a table: write [{where}]")
         return _filled(_PARTS[kind], value, path, f"{where}.")
-    if kind == "tuple[int, ...]":
-        return tuple(map(int, value))
-    if kind == "tuple[Stage, ...]":
-        return tuple(Stage(float(one["share"]), tuple(map(float, one["levels"]))) for one in value)
-    wanted: dict[str, Any] = {"int": int, "float": (int, float), "str": str}
-    if not isinstance(value, wanted[kind]) or isinstance(value, bool):
-        raise ConfigurationError(f"{path}: {where} must be {'a text' if kind == 'str' else 'a number'}: correct it")
+    if kind.startswith("tuple["):
+        item = kind.removeprefix("tuple[").removesuffix(", ...]")
+        return tuple(_value(item, one, path, f"{where}.{at}") for at, one in enumerate(_items(value, path, where), 1))
+    wanted, said = _PLAIN[kind]
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise ConfigurationError(f"{path}: {where} must be {said}: correct it")
+    if kind != "str" and not 0 <= value < math.inf:
+        raise ConfigurationError(f"{path}: {where} must be a number of at least 0: correct it")
     return float(value) if kind == "float" else value
+
+
+def _items(value: Any, path: Path, where: str) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        raise ConfigurationError(f"{path}: {where} must be a list of at least one: write it in [ ]")
+    return value
+
+
+_PLAIN: dict[str, tuple[Any, str]] = {
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "str": (str, "a text"),
+}
 
 
 _PARTS: dict[str, type[Any]] = {
     part.__name__: part
     for part in (
         DataRecipe, ModelRecipe, BaseRecipe, PolicyRecipe, ChainRecipe, ReviserRecipe, LabelRecipe, HeadRecipe,
-        PlainRecipe, SmallRecipe, LargeRecipe, CalibrationRecipe,
+        PlainRecipe, SmallRecipe, LargeRecipe, CalibrationRecipe, Stage,
     )
 }  # fmt: skip

@@ -16,6 +16,7 @@ from domain.errors import ConfigurationError
 from training.artifacts.checksums import verify_sums
 from training.artifacts.manifest import without_timing
 from training.pipeline.stages import Stages
+from training.pipeline.workshop import Stage, Workshop
 from training.recipe import RECIPES, read_recipe
 
 RECIPE = RECIPES / "nano-cpu.toml"
@@ -84,6 +85,19 @@ def test_a_recipe_says_what_is_wrong_with_it(tmp_path: Path) -> None:
         (text.replace("pass_rate = 0.25", ""), "policy.pass_rate is missing"),
         (text.replace("pass_rate = 0.25", 'pass_rate = "much"'), "policy.pass_rate must be a number"),
         (text.replace("seed = 20261120", "seed = [", 1), "is no TOML"),
+        (text.replace("pass_rate = 0.25", "pass_rate = [0.25]"), "policy.pass_rate must be a number"),
+        (text.replace("pass_rate = 0.25", "pass_rate = -0.25"), "policy.pass_rate must be a number of at least 0"),
+        (text.replace("pass_rate = 0.25", "pass_rate = nan"), "policy.pass_rate must be a number of at least 0"),
+        (text.replace("pass_rate = 0.25", "pass_rate = 1.5"), "must be at most 1"),
+        (text.replace("heads = 4", "heads = 5"), "model.heads must divide model.hidden"),
+        (text.replace("heads = 4", "heads = 0"), "model.heads must divide model.hidden"),
+        (text.replace("layers = 6", "layers = 0"), "model.layers must be at least 1"),
+        (text.replace("share = 0.8", "share = 0.7"), "the shares must add up to 1"),
+        (text.replace("share = 0.8, levels", "share = 0.8, level"), "base.stages.3.level is unknown"),
+        (text.replace("[3, 2, 1, 0, 0]", "[3, 2, 1]"), "each needs 5 levels"),
+        (text.replace("[3, 2, 1, 0, 0]", "3"), "base.stages.1.levels must be a list"),
+        (text.replace("train_per_cell = 3000", "train_per_cell = 3000\nlevels = 3"), "data.levels must be a list"),
+        (text.replace("train_per_cell = 3000", "train_per_cell = 3000\nlevels = [9]"), "numbers from 1 to 5"),
     ):
         path = tmp_path / "recipe.toml"
         path.write_text(change)
@@ -91,8 +105,37 @@ def test_a_recipe_says_what_is_wrong_with_it(tmp_path: Path) -> None:
             read_recipe(path)
 
 
+def test_two_runs_do_not_share_a_work_folder(tmp_path: Path) -> None:
+    refused = pytest.raises(ConfigurationError, match=r"another run works in .*work now: wait for it")
+    with Workshop(tmp_path / "work").alone(), refused, Workshop(tmp_path / "work").alone():
+        pass
+    with Workshop(tmp_path / "work").alone():
+        pass
+
+
+def test_a_work_folder_that_can_t_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = pytest.raises(ConfigurationError, match=r"can't be used .*choose another folder")
+    with refused, Workshop(tmp_path / "file" / "work").alone():
+        pass
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[]", "{}", '{"facts": 1, "seconds": 2}', "\x00\x00"])
+def test_a_stage_whose_end_is_torn_is_made_again(torn: str, tmp_path: Path) -> None:
+    def made() -> Stage:
+        return Workshop(tmp_path).stage("one", 1, [], lambda folder: {"made": made_times.append(1)})
+
+    made_times: list[int] = []
+    folder = made().folder
+    assert made().facts == {"made": None}
+    assert len(made_times) == 1
+    (folder / "done.json").write_text(torn)
+    assert made().facts == {"made": None}
+    assert len(made_times) == 2
+
+
 def test_a_smoke_recipe_replaces_single_numbers_only() -> None:
     full, smoke = read_recipe(RECIPE), read_recipe(RECIPE, smoke=True)
     assert smoke.base.steps < full.base.steps
-    assert smoke.base.matrix_rate == full.base.matrix_rate
+    assert smoke.base.other_rate == full.base.other_rate
     assert smoke.model.context == full.model.context

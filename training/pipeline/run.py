@@ -46,10 +46,11 @@ def run_all(
     for name in stages.names:
         refuse_existing(out / name, force=force)
     require_free(out, NEEDED_BYTES // (50 if smoke else 1), "the work folder of this recipe")
-    models, graded = stages.models(), stages.graded
-    say(f"everything is made ({shop.seconds / 60:.0f} minutes of work); calibration data: {graded.folder}")
-    manifest = _manifest(recipe, stages, shop, command)
-    return [_publish(out / name, stage, manifest, force) for name, stage in models.items()]
+    with shop.alone():
+        models, graded = stages.models(), stages.graded
+        say(f"everything is made ({shop.seconds / 60:.0f} minutes of work); calibration data: {graded.folder}")
+        manifest = _manifest(recipe, stages, shop, command)
+        return [_publish(out / name, stage, manifest, force) for name, stage in models.items()]
 
 
 def _publish(target: Path, stage: Stage, manifest: Manifest, force: bool) -> Path:

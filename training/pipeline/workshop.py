@@ -1,19 +1,22 @@
 """The work folder of a pipeline: one folder a stage, named by everything that decides what comes out of it.
 
 Law: a stage that is done is never done again; one that was killed goes on in its folder; a changed number makes a new
-folder for its stage and for all that come after it, and touches no other.
+folder for its stage and for all that come after it, and touches no other. One run at a time works in it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from domain.errors import ConfigurationError
 from training.artifacts.manifest import write_json
 from training.progress import say
 
@@ -42,6 +45,19 @@ class Workshop:
         self._root = root
         self.stages: list[Stage] = []
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other runs out, until the block or the process ends. Raises ConfigurationError when one is in here, or
+        when the folder can't be written, then and later."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with (self._root / "lock").open("w") as lock:
+                _take(lock.fileno(), self._root)
+                yield
+        except OSError as error:
+            remedy = "free some space or choose another folder, and start the same command again"
+            raise ConfigurationError(f"{self._root} can't be used ({error.strerror or error}): {remedy}") from None
+
     @property
     def seconds(self) -> float:
         return sum(stage.seconds for stage in self.stages)
@@ -66,9 +82,19 @@ class Workshop:
         return done
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
+def _take(lock: int, root: Path) -> None:
     try:
-        found: dict[str, Any] = json.loads((folder / DONE).read_text(encoding="utf-8"))
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        remedy = "wait for it, or name another folder with --work"
+        raise ConfigurationError(f"another run works in {root} now: {remedy}") from None
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    """None: it is not done, or the disk has lost what was written of it, so that it is asked for once more."""
+    try:
+        found = json.loads((folder / DONE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found
+    whole = isinstance(found, dict) and isinstance(found.get("facts"), dict) and "seconds" in found
+    return found if whole else None
