@@ -83,7 +83,7 @@ async def _sample_flops(lines: Sequence[dict[str, Any]], engines: Any, seed: int
 def _rows(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 async def _main(given: argparse.Namespace) -> None:

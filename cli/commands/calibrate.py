@@ -31,6 +31,7 @@ def calibrate(
     from evaluation.calibration_fit.traces import read_traces, without_scores
     from orchestrator.calibration import FILE, calibration_text
 
+    _check_cost(score_cost)
     problems, graded_runs = read_traces(traces), read_runs(runs or [])
     settings = from_environment(os.environ)
     chosen = policy or settings.policy
@@ -47,6 +48,15 @@ def calibrate(
     target = out or Path(chosen) / FILE
     _write(target, calibration_text(fitted))
     typer.echo(_summary(fitted, target))
+
+
+def _check_cost(score_cost: float | None) -> None:
+    import math
+
+    from domain.errors import InvalidRequest
+
+    if score_cost is not None and not 0 <= score_cost < math.inf:
+        raise InvalidRequest("score-cost must be a number of at least 0", param="score_cost")
 
 
 def _models(policy: str, verifier: str) -> tuple[tuple[str, str], float]:

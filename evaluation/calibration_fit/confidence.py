@@ -94,7 +94,9 @@ def curve_over(
 
 
 def _curves(table: Table, held: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    return _between(_curve(table, held, _stops(table, held)), _curve(table, held, np.arange(len(held))))
+    everywhere, stops = np.arange(len(held)), _stops(table, held)
+    # Where no search is sure enough to stop anywhere, all that is known are the states it passes.
+    return _between(_curve(table, held, stops if len(stops) else everywhere), _curve(table, held, everywhere))
 
 
 def _held_out(table: Table, names: Sequence[str]) -> Any:

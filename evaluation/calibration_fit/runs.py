@@ -33,7 +33,7 @@ def read_runs(paths: Iterable[Path]) -> list[Run]:
 
 def _read(path: Path) -> Iterable[Run]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} can't be read ({type(error).__name__}): give a file of runs") from None
     for number, line in enumerate(lines, start=1):

@@ -58,14 +58,18 @@ def without_scores(problem: GradedProblem) -> GradedProblem:
 def read_traces(paths: Iterable[Path]) -> list[GradedProblem]:
     """All graded problems. Raises ConfigurationError naming file and line, or InvalidRequest for too few."""
     found = [problem for path in paths for problem in _read(path)]
-    if len(found) < LEAST_PROBLEMS:
-        raise InvalidRequest(f"{len(found)} graded problems are too few to fit on: give at least {LEAST_PROBLEMS}")
+    answered = sum(any(one.answer is not None for one in problem.samples) for problem in found)
+    if answered < LEAST_PROBLEMS:
+        raise InvalidRequest(
+            f"{len(found)} graded problems, {answered} of them with an answer, are too few to fit on:"
+            f" give at least {LEAST_PROBLEMS} with an answer"
+        )
     return found
 
 
 def _read(path: Path) -> Iterable[GradedProblem]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold other line separators
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{path} can't be read ({type(error).__name__}): give a file of graded traces"
@@ -75,7 +79,7 @@ def _read(path: Path) -> Iterable[GradedProblem]:
             continue
         try:
             yield parse_problem(json.loads(line), f"{path.name}:{number}")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             what = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else type(error).__name__
             raise ConfigurationError(f"{path}, line {number} is no graded trace ({what})") from None
 
@@ -91,12 +95,14 @@ def parse_problem(line: Mapping[str, Any], name: str) -> GradedProblem:
 
 
 def _sample(data: Mapping[str, Any], number: int) -> GradedSample:
-    answer = data["answer"] if data.get("finish", "end") == "end" else None
-    scores = data.get("prm_step_scores") or ()
+    answer = None if data.get("finish") == "length" else data["answer"]
+    scores = [float(score) for score in data.get("prm_step_scores") or ()]
+    if not all(0.0 <= score <= 1.0 for score in scores) or not isinstance(data["correct"], (bool, int)):
+        raise ValueError("a score that is no probability, or a verdict that is neither true nor false")
     return GradedSample(
         answer=None if answer is None else _key(str(answer)),
         right=bool(data["correct"]) and answer is not None,
-        score=float(scores[-1]) if scores else None,
+        score=scores[-1] if scores else None,
         tokens=int(data.get("completion_tokens") or 0),
         # Solutions whose texts were not kept count as different ones.
         text=str(data.get("text") or f"(solution {number})"),

@@ -86,7 +86,7 @@ class Journal:
         """A line that was cut by a crash is passed over, and so are those of other settings."""
         if self._path is None or not self._path.is_file():
             return []
-        return [run for line in self._path.read_text("utf-8").splitlines() if (run := self._run(line)) is not None]
+        return [run for line in self._path.read_text("utf-8").split("\n") if (run := self._run(line)) is not None]
 
     def write(self, run: Run) -> None:
         if self._path is not None:

@@ -16,7 +16,7 @@ CALIBRATION = DATASETS / "calibration_150.jsonl"
 def read_items(path: Path) -> list[ProblemItem]:
     """All problems of a JSONL file as `deliberate problems make` writes it. Raises ConfigurationError."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} can't be read ({type(error).__name__}): check the path") from None
     found = [_item(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
