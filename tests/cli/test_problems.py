@@ -149,6 +149,12 @@ def test_a_needed_field_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"{path}:1: the field 'solution' is missing" in refused(capsys, "check", str(path), "--need", "solution")
 
 
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"id": "1", "problem": "What is 1 + 1?", "answer": "2"}).encode())
+    assert run(["problems", "check", str(path)]) == 0
+
+
 def test_files_that_hold_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "can't be read (No such file" in refused(capsys, "check", str(tmp_path / "none"))
     assert "can't be read (Is a directory)" in refused(capsys, "check", str(tmp_path))

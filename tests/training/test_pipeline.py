@@ -15,6 +15,7 @@ import pytest
 from domain.errors import ConfigurationError
 from training.artifacts.checksums import verify_sums
 from training.artifacts.manifest import without_timing
+from training.pipeline.cards import write_cards
 from training.pipeline.stages import Stages
 from training.pipeline.workshop import Stage, Workshop
 from training.recipe import RECIPES, read_recipe
@@ -132,6 +133,13 @@ def test_a_stage_whose_end_is_torn_is_made_again(torn: str, tmp_path: Path) -> N
     (folder / "done.json").write_text(torn)
     assert made().facts == {"made": None}
     assert len(made_times) == 2
+
+
+@pytest.mark.parametrize("results", ["[]", "{}", "3", '{"pass1": 0.5}'])
+def test_cards_need_results_and_models(results: str, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(results)
+    with pytest.raises(ConfigurationError, match="name the JSON that"):
+        write_cards(tmp_path, tmp_path / "results.json")
 
 
 def test_a_smoke_recipe_replaces_single_numbers_only() -> None:

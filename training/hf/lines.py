@@ -85,7 +85,7 @@ class Line:
 
 def lines(path: Path) -> Iterator[Line]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, text in enumerate(file, 1):
                 if text.strip():
                     yield Line(path, number, text)

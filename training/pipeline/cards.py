@@ -82,9 +82,11 @@ def write_cards(models: Path, results: Path) -> list[Path]:
     try:
         measured = json.loads(results.read_text(encoding="utf-8"))
         folders = [models / name for name in _INTRODUCTIONS if (models / name / MANIFEST).is_file()]
+        if not folders or not isinstance(measured, dict) or not measured:
+            raise ValueError("no manifest, or no result")
         manifests = [json.loads((folder / MANIFEST).read_text(encoding="utf-8")) for folder in folders]
         texts = [card(*pair, measured) for pair in zip((one.name for one in folders), manifests, strict=True)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "name the JSON that `python -m evaluation.models` wrote, and models that `train all` made"
         raise ConfigurationError(f"{results} and {models} can't be read ({type(error).__name__}): {remedy}") from None
     for folder, text in zip(folders, texts, strict=True):

@@ -106,7 +106,7 @@ def refuse_overlap(path: Path, records: Sequence[ProblemRecord], other: Path, kn
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, text in enumerate(file, 1):
                 if text.strip():
                     yield number, text
