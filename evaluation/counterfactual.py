@@ -18,6 +18,7 @@ from domain.moves import Failed, Sampled
 from domain.ports import AnswerEquivalence
 from domain.problem import text_problem
 from domain.recipe import StrategySpec
+from domain.specs.adaptive import Adaptive
 from domain.specs.parallel import SelfConsistency
 from domain.verdict import Verdict
 from evaluation.recorded.ports import DirectPolicy, DirectVerifier
@@ -181,10 +182,10 @@ def _refuse(failures: set[str], strategy: StrategySpec) -> None:
             " choose self_consistency, best_of_n or adaptive_voting",
             param="strategy",
         )
-    if VERIFIER_MISSING in failures:
+    if VERIFIER_MISSING in failures and not isinstance(strategy, Adaptive):  # which goes on by votes alone
         raise InvalidRequest(
-            f"{strategy.name} needs a verifier, and this record has no prm_step_scores: choose self_consistency or"
-            " adaptive_voting",
+            f"{strategy.name} needs a verifier, and this record has no prm_step_scores: choose self_consistency,"
+            " adaptive_voting or adaptive",
             param="strategy",
         )
 

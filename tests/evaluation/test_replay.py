@@ -11,6 +11,7 @@ import pytest
 
 from domain.errors import ConfigurationError, InvalidRequest
 from domain.recipe import parse_strategy
+from domain.specs.adaptive import Adaptive
 from domain.specs.adaptive_voting import AdaptiveVoting
 from domain.specs.parallel import BestOfN, SelfConsistency
 from evaluation.beta_reference import integrated_stop, package_stop, stop_length
@@ -91,6 +92,16 @@ async def test_best_of_n_reads_recorded_scores(replayer: Replayer) -> None:
     assert (one.verdict.answer, one.correct) == ("1", True)
     with pytest.raises(InvalidRequest, match="no prm_step_scores"):
         await replayer.play([record([1, 1, 1])], policy, [0])
+
+
+async def test_adaptive_search_votes_where_nothing_is_scored(replayer: Replayer) -> None:
+    """As a stack without a verifier would run it; best-of-n has nothing to go by there and is refused."""
+    recordings = [record([at % 3 for at in range(24)])]
+    (played,) = await replayer.play(recordings, Policy(Adaptive(n=12)), [0])
+    assert played.verdict.answer is not None
+    assert (played.samples, played.verified_tokens) == (12, 0)
+    with pytest.raises(InvalidRequest, match=r"best_of_n needs a verifier, .* or adaptive"):
+        await replayer.play(recordings, Policy(BestOfN(n=4)), [0])
 
 
 async def test_a_strategy_that_expands_steps_is_refused_by_name(replayer: Replayer) -> None:
