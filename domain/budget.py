@@ -69,6 +69,11 @@ class Spend:
 NO_COST = Spend()
 
 
+def is_finite(number: float) -> bool:
+    """Also of a whole number that is too large for a float."""
+    return isinstance(number, int) or math.isfinite(number)
+
+
 def parse_budget(value: object) -> Budget:
     """A budget from JSON (None or an object of positive numbers). Raises InvalidRequest naming the field."""
     if value is None:
@@ -94,7 +99,7 @@ def _positive(value: Mapping[Any, Any], name: str, ceiling: float) -> float | No
     if number is None:
         return None
     param = f"budget.{name}"
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not is_finite(number):
         raise InvalidRequest(f"{param} must be a number", param=param)
     if number <= 0:
         raise InvalidRequest(f"{param} must be greater than 0: leave it out for no limit", param=param)

@@ -5,11 +5,11 @@ A spec says *how* to search; the budget says how far. Each strategy in `search/`
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any, TypeAlias
 
+from domain.budget import is_finite
 from domain.errors import InvalidRequest
 from domain.specs.adaptive import Adaptive, ComputeOptimal
 from domain.specs.adaptive_voting import AdaptiveVoting
@@ -110,7 +110,7 @@ def _chosen(name: str, value: object, choices: tuple[str, ...], beside: str = ""
 
 def _bounded(name: str, value: object, bounds: Bounds, *, whole: bool) -> float | int:
     param = f"strategy.{name}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not is_finite(value):
         raise InvalidRequest(f"{param} must be a number", param=param)
     if whole and value != int(value):
         raise InvalidRequest(f"{param} must be a whole number", param=param)
