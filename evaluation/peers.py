@@ -11,7 +11,6 @@ method, and everybody pays for all that they ask. The peers are `its_hub`, `tree
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 import time
@@ -29,7 +28,7 @@ from evaluation.peering.tables import comparison_table, curve_table, result
 from evaluation.peering.task import Limits
 from evaluation.quality.problems import TEST, read_items
 from evaluation.quality.record import ProblemItem
-from evaluation.report import finish, say
+from evaluation.report import finish, quiet, say
 
 NOTES = (
     "Plain solutions are the same texts in all methods (same seeds); so are the first steps.",
@@ -122,10 +121,10 @@ def command_of(chosen: Options) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    logging.disable(logging.WARNING)
     chosen = options(arguments)
     try:
-        found, page = measure(chosen)
+        with quiet():
+            found, page = measure(chosen)
     except DeliberateError as error:
         say(error.message)
         return 2

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the libraries' warnings; what was logged before is logged again afterwards."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def say(text: str) -> None:

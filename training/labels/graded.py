@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import EngineError
-from domain.moves import FinishReason, split_steps
+from domain.moves import Answer, FinishReason, split_steps
 from domain.ports import ScoreRequest
 from training.labels.calls import Rollout
 from training.labels.checks import at_least, distinct_problems, warm
-from training.labels.grading import Grader, gold_key
+from training.labels.grading import Grader, gold_of
 from training.labels.journal import Journal
 from training.labels.pools import Crew
 from training.labels.rollouts import sample_many, score_many, solution_requests
@@ -59,7 +59,7 @@ def make_graded(
     ConfigurationError, EngineError (also when a finished text is too long for the verifier) or Unavailable.
     """
     distinct_problems(problems)
-    golds = [gold_key(problem) for problem in problems]
+    golds = [gold_of(problem) for problem in problems]
     crew = crew or Crew(workers)
     work = Work(out, identity_of("graded traces", settings, problems, crew, policy=policy, verifier=verifier))
     if work.is_done():
@@ -109,7 +109,7 @@ def _scored(
 
 def _row(
     problem: ProblemRecord,
-    gold: str,
+    gold: Answer,
     found: Sequence[Rollout],
     scores: dict[tuple[str, str], Scores],
     grader: Grader,

@@ -1,7 +1,7 @@
-"""Whether an answer is right, by the same comparison that serving votes with.
+"""Whether an answer is right, as every evaluation grades it (`inference.answers.grade`).
 
-Law: exact comparison of normal forms first, symbolic equivalence where that can't decide; a solution that did not
-finish, or that names no answer, is not right.
+Law: exact comparison of normal forms first, symbols where that can't decide; a solution that did not finish, or that
+names no answer, is not right.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Self
 
 from domain.errors import InvalidRequest
 from domain.moves import Answer
+from inference.answers import grade
 from inference.answers.equivalence import SymbolicEquivalence
 from inference.answers.extract import answer_of
-from inference.answers.keys import decided
 from training.problems.files import ProblemRecord
 
 TIMEOUT_S = 10.0
@@ -25,39 +25,39 @@ class Grader:
     """Remembers what it has compared. Not for use within a running event loop."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], bool] = {}
+        self._known: dict[tuple[str, str, str], bool] = {}
         self._loop: asyncio.Runner | None = None
-        self._symbols: SymbolicEquivalence | None = None
+        self._grader: grade.Grader | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._loop is not None and self._symbols is not None:
-            self._loop.run(self._symbols.close())
+        if self._loop is not None and self._grader is not None:
+            self._loop.run(self._grader.close())
             self._loop.close()
 
-    def right(self, answer: Answer | None, gold: str) -> bool:
-        """`gold` is a key, as `gold_key` gives it."""
+    def right(self, answer: Answer | None, gold: Answer) -> bool:
         if answer is None:
             return False
-        pair = (answer.key, gold)
-        if pair not in self._known:
-            verdict = decided(*pair)
-            self._known[pair] = self._ask(pair) if verdict is None else verdict
-        return self._known[pair]
+        if answer.key == gold.key:
+            return True
+        question = (gold.key, answer.key, answer.text)
+        if question not in self._known:
+            self._known[question] = self._ask(gold, answer)
+        return self._known[question]
 
-    def _ask(self, pair: tuple[str, str]) -> bool:
-        if self._loop is None or self._symbols is None:
-            self._loop, self._symbols = asyncio.Runner(), SymbolicEquivalence(timeout_s=TIMEOUT_S)
-        return self._loop.run(self._symbols.equal(*pair))
+    def _ask(self, gold: Answer, answer: Answer) -> bool:
+        if self._loop is None or self._grader is None:
+            self._loop, self._grader = asyncio.Runner(), grade.Grader(SymbolicEquivalence(timeout_s=TIMEOUT_S))
+        return self._loop.run(self._grader.same(gold, answer))
 
 
-def gold_key(problem: ProblemRecord) -> str:
-    """The normal form of the problem's answer. Raises InvalidRequest where it can't be read."""
+def gold_of(problem: ProblemRecord) -> Answer:
+    """The problem's answer. Raises InvalidRequest where it can't be read."""
     answer = answer_of(problem.answer)
     if answer is None:
         raise InvalidRequest(
             f"problem {problem.id}: the answer can't be read: write a number, a formula or a short text"
         )
-    return answer.key
+    return answer

@@ -18,7 +18,7 @@ from domain.moves import STEP_SEPARATOR, Answer, FinishReason, split_steps
 from domain.ports import SampleRequest
 from training.labels.calls import Rollout
 from training.labels.checks import at_least, distinct_problems, warm
-from training.labels.grading import Grader, gold_key
+from training.labels.grading import Grader, gold_of
 from training.labels.journal import Journal
 from training.labels.pools import Crew, Pool
 from training.labels.rollouts import sample_many, solution_requests
@@ -69,7 +69,7 @@ class _Task:
 
     at: int
     problem: ProblemRecord
-    gold: str
+    gold: Answer
     solutions: dict[Steps, _Solution] = field(default_factory=dict)
     """Distinct finished ones, in the order in which they were sampled."""
     labels: dict[Steps, float] = field(default_factory=dict)
@@ -102,7 +102,7 @@ def make_labels(
     work = Work(out, identity_of("monte-carlo labels", settings, problems, crew, policy=policy))
     if work.is_done():
         return out
-    tasks = [_Task(at, problem, gold_key(problem)) for at, problem in enumerate(problems)]
+    tasks = [_Task(at, problem, gold_of(problem)) for at, problem in enumerate(problems)]
     with work.journal() as journal, crew.pool("policy", policy) as pool, Grader() as grader:
         maker = _Maker(settings, pool, journal, grader)
         maker.sample(tasks)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from domain.ids import derive_seed
-from domain.moves import FinishReason, split_steps
+from domain.moves import Answer, FinishReason, split_steps
 from inference.prompts import MAX_ATTEMPTS
 from training.labels.calls import Rollout
 from training.labels.checks import at_least, distinct_problems, share, warm
 from training.labels.distance import edit_distance
-from training.labels.grading import Grader, gold_key
+from training.labels.grading import Grader, gold_of
 from training.labels.pools import Crew
 from training.labels.rollouts import sample_many, solution_requests
 from training.labels.work import Work, identity_of
@@ -72,7 +72,7 @@ def make_chains(
     Goes on after a kill. Raises InvalidRequest, ConfigurationError, EngineError or Unavailable.
     """
     distinct_problems(problems)
-    golds = [gold_key(problem) for problem in problems]
+    golds = [gold_of(problem) for problem in problems]
     crew = crew or Crew(workers)
     work = Work(out, identity_of("revision chains", settings, problems, crew, policy=policy))
     if work.is_done():
@@ -90,7 +90,7 @@ def make_chains(
         return work.finish(_rows(problems, chains), counts, journal)
 
 
-def sorted_out(rollouts: Sequence[Rollout], gold: str, grader: Grader) -> tuple[list[str], list[str]]:
+def sorted_out(rollouts: Sequence[Rollout], gold: Answer, grader: Grader) -> tuple[list[str], list[str]]:
     """Distinct right and wrong solutions, in sampling order; what did not finish is neither."""
     rights: dict[str, None] = {}
     wrongs: dict[str, None] = {}
