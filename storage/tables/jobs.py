@@ -1,8 +1,6 @@
-"""The tables, and the law of `domain.job` repeated as CHECK constraints. A test holds this equal to the migrations.
+"""Jobs and what belongs to one: its events, its paid calls, and the outbox that rings for it.
 
-Values made by users or models are JSON and not JSONB: JSONB refuses NUL characters and lone surrogates, which a model
-may well write, and a trace has to come back exactly as it was stored. Nothing queries inside of them.
-"""
+The law of `domain.job` is repeated here as CHECK constraints."""
 
 from __future__ import annotations
 
@@ -10,19 +8,14 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
-    DateTime,
     Double,
-    ForeignKey,
     Identity,
     Index,
     Integer,
-    LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
@@ -39,44 +32,9 @@ from storage.columns import (
     owner,
     status_of_reason,
 )
+from storage.tables.metadata import metadata
 
 TOPICS = ("job.queued", "job.cancel", "webhook.due")
-DELIVERY_STATES = ("pending", "delivered", "dead")
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-
-
-tenants = Table(
-    "tenants",
-    metadata,
-    key(),
-    Column("name", Text, nullable=False),
-    Column("webhook_secret", Text, nullable=False),
-    moment("created_at"),
-    PrimaryKeyConstraint("id"),
-    UniqueConstraint("name"),
-)
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    key(),
-    owner("tenants", "tenant_id"),
-    Column("label", Text, nullable=False),
-    Column("secret_hash", LargeBinary, nullable=False),
-    moment("created_at"),
-    later("revoked_at"),
-    PrimaryKeyConstraint("id"),
-    check("secret_hash", "octet_length(secret_hash) = 32"),
-    Index("ix_api_keys_tenant_id", "tenant_id"),
-)
 
 jobs = Table(
     "jobs",
@@ -176,62 +134,4 @@ outbox = Table(
     PrimaryKeyConstraint("id"),
     check("topic", one_of("topic", TOPICS)),
     Index("ix_outbox_key", "key"),
-)
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    owner("tenants", "tenant_id"),
-    key("key"),
-    Column("request_hash", Text, nullable=False),
-    # Deferred: the key is taken before the job is written, so that a repeated request writes no job at all.
-    Column(
-        "job_id",
-        Text,
-        ForeignKey("jobs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
-        nullable=False,
-    ),
-    moment("created_at"),
-    Column("expires_at", DateTime(timezone=True), nullable=False),
-    PrimaryKeyConstraint("tenant_id", "key"),
-    Index("ix_idempotency_keys_expires_at", "expires_at"),
-    Index("ix_idempotency_keys_job_id", "job_id"),
-)
-
-webhook_deliveries = Table(
-    "webhook_deliveries",
-    metadata,
-    key(),
-    owner("tenants", "tenant_id"),
-    owner("jobs", "job_id"),
-    Column("url", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("state", Text, nullable=False, server_default=text("'pending'")),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
-    moment("created_at"),
-    Column("next_attempt_at", DateTime(timezone=True), server_default=text("clock_timestamp()")),
-    later("delivered_at"),
-    Column("last_status_code", Integer),
-    Column("last_error", Text),
-    PrimaryKeyConstraint("id"),
-    check("state", one_of("state", DELIVERY_STATES)),
-    check("pending_is_due_some_time", "(state = 'pending') = (next_attempt_at IS NOT NULL)"),
-    check("delivered_at", "(state = 'delivered') = (delivered_at IS NOT NULL)"),
-    check("attempts", "attempts >= 0 AND (state = 'pending' OR attempts >= 1)"),
-    Index("ix_webhook_deliveries_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
-    Index("ix_webhook_deliveries_job_id", "job_id"),
-)
-
-webhook_attempts = Table(
-    "webhook_attempts",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), nullable=False),
-    owner("webhook_deliveries", "delivery_id"),
-    Column("attempt", Integer, nullable=False),
-    moment("at"),
-    Column("status_code", Integer),
-    Column("error", Text),
-    PrimaryKeyConstraint("id"),
-    check("attempt", "attempt >= 1"),
-    Index("ix_webhook_attempts_delivery_id", "delivery_id"),
 )

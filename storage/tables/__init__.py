@@ -1,0 +1,27 @@
+"""The registry of tables. A test holds it equal to the migrations.
+
+Values made by users or models are JSON and not JSONB: JSONB refuses NUL characters and lone surrogates, which a model
+may well write, and a trace has to come back exactly as it was stored. Nothing queries inside of them.
+"""
+
+from __future__ import annotations
+
+from storage.tables.jobs import TOPICS, calls, events, jobs, outbox
+from storage.tables.metadata import metadata
+from storage.tables.tenants import api_keys, idempotency_keys, tenants
+from storage.tables.webhooks import DELIVERY_STATES, webhook_attempts, webhook_deliveries
+
+__all__ = [
+    "DELIVERY_STATES",
+    "TOPICS",
+    "api_keys",
+    "calls",
+    "events",
+    "idempotency_keys",
+    "jobs",
+    "metadata",
+    "outbox",
+    "tenants",
+    "webhook_attempts",
+    "webhook_deliveries",
+]

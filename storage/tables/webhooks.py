@@ -1,0 +1,60 @@
+"""Webhook deliveries and every attempt at one."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+from storage.columns import check, key, later, moment, one_of, owner
+from storage.tables.metadata import metadata
+
+DELIVERY_STATES = ("pending", "delivered", "dead")
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    key(),
+    owner("tenants", "tenant_id"),
+    owner("jobs", "job_id"),
+    Column("url", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    moment("created_at"),
+    Column("next_attempt_at", DateTime(timezone=True), server_default=text("clock_timestamp()")),
+    later("delivered_at"),
+    Column("last_status_code", Integer),
+    Column("last_error", Text),
+    PrimaryKeyConstraint("id"),
+    check("state", one_of("state", DELIVERY_STATES)),
+    check("pending_is_due_some_time", "(state = 'pending') = (next_attempt_at IS NOT NULL)"),
+    check("delivered_at", "(state = 'delivered') = (delivered_at IS NOT NULL)"),
+    check("attempts", "attempts >= 0 AND (state = 'pending' OR attempts >= 1)"),
+    Index("ix_webhook_deliveries_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+    Index("ix_webhook_deliveries_job_id", "job_id"),
+)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    owner("webhook_deliveries", "delivery_id"),
+    Column("attempt", Integer, nullable=False),
+    moment("at"),
+    Column("status_code", Integer),
+    Column("error", Text),
+    PrimaryKeyConstraint("id"),
+    check("attempt", "attempt >= 1"),
+    Index("ix_webhook_attempts_delivery_id", "delivery_id"),
+)
