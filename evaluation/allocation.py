@@ -9,23 +9,19 @@ even split's accuracy at n = 16; `relative_gain_at_equal_compute` is its gain in
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from domain.calibration import Calibration
-from domain.settings import MODELS
 from evaluation.allocated import Result, allocated, even
-from evaluation.calibration_fit.traces import GradedProblem, read_traces
+from evaluation.calibration_fit.given import given
+from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.report import finish, say
-from orchestrator.calibration import FILE, read_calibration
 
 SIZES = (1, 2, 4, 8, 16, 32)
 REFERENCE = 16
 SHARES = (3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 """Budgets of the allocation, a problem, in costs of one plain sample."""
-SEEDS = 3
 
 
 def measure(problems: Sequence[GradedProblem], calibration: Calibration, seeds: int) -> dict[str, Any]:
@@ -92,18 +88,10 @@ def table(curves: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="One budget over a batch against even shares.")
-    parser.add_argument("--traces", type=Path, nargs="+", required=True)
-    parser.add_argument("--calibration", type=Path, default=MODELS / "policy" / FILE)
-    parser.add_argument("--quick", action="store_true", help="100 problems, one seed; writes no result page")
-    given = parser.parse_args()
-    problems = read_traces(given.traces)
-    if given.quick:
-        problems = problems[:: max(1, len(problems) // 100)]
-    curves = measure(problems, read_calibration(given.calibration), 1 if given.quick else SEEDS)
-    result = {**summary(curves), "problems": len(problems), **curves}
-    command = f"python -m evaluation.allocation --traces {' '.join(one.name for one in given.traces)}"
-    finish("allocation", command, result, table(curves), full=not given.quick)
+    told = given("allocation", "One budget over a batch against even shares.")
+    curves = measure(told.problems, told.calibration, told.seeds)
+    result = {**summary(curves), "problems": len(told.problems), **curves}
+    finish("allocation", told.command, result, table(curves), full=told.full)
 
 
 if __name__ == "__main__":

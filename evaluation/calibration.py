@@ -9,7 +9,6 @@ accuracy of the searches that stopped because they had reached a target lies bel
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,16 +16,14 @@ from typing import Any
 
 from domain.calibration import Calibration
 from domain.recipe import StrategySpec
-from domain.settings import MODELS
 from domain.specs.adaptive import Adaptive
 from domain.specs.parallel import BestOfN, SelfConsistency
 from evaluation.calibration_fit.check import TARGETS, Bin, expected_calibration_error, reliability
+from evaluation.calibration_fit.given import given
 from evaluation.calibration_fit.playback import Played, play
-from evaluation.calibration_fit.traces import GradedProblem, read_traces
+from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.report import RESULTS, finish, say
-from orchestrator.calibration import FILE, read_calibration
 
-SEEDS = 3
 Pairs = list[tuple[float, bool]]
 
 
@@ -128,20 +125,12 @@ def draw(strategies: dict[str, Any], folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Reliability of the confidence on held-out problems.")
-    parser.add_argument("--traces", type=Path, nargs="+", required=True)
-    parser.add_argument("--calibration", type=Path, default=MODELS / "policy" / FILE)
-    parser.add_argument("--quick", action="store_true", help="100 problems, one order; writes no result page")
-    given = parser.parse_args()
-    problems = read_traces(given.traces)
-    if given.quick:
-        problems = problems[:: max(1, len(problems) // 100)]
-    result = measure(problems, read_calibration(given.calibration), 1 if given.quick else SEEDS)
-    result["problems"] = len(problems)
-    if not given.quick:
+    told = given("calibration", "Reliability of the confidence on held-out problems.")
+    result = measure(told.problems, told.calibration, told.seeds)
+    result["problems"] = len(told.problems)
+    if told.full:
         draw(result["strategies"], RESULTS / "calibration")
-    command = f"python -m evaluation.calibration --traces {' '.join(one.name for one in given.traces)}"
-    finish("calibration", command, result, table(result), full=not given.quick)
+    finish("calibration", told.command, result, table(result), full=told.full)
 
 
 if __name__ == "__main__":

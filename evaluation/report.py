@@ -7,12 +7,15 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
+EVERY_S = 10.0
+"""Between two lines of progress."""
 
 
 @contextmanager
@@ -28,6 +31,22 @@ def quiet() -> Iterator[None]:
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+class Ticker:
+    """A line of progress every ten seconds, with how long the rest will take."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name, self._total, self._done = name, total, 0
+        self._start = self._said = time.monotonic()
+
+    def tick(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now - self._said > EVERY_S or self._done == self._total:
+            rest = (now - self._start) / self._done * (self._total - self._done)
+            say(f"{self._name}: {self._done:,}/{self._total:,}, {rest:.0f} s to go")
+            self._said = now
 
 
 def finish(name: str, command: str, result: dict[str, Any], table: str, *, full: bool) -> None:

@@ -63,8 +63,3 @@ def pay(batch: Batch, problem: int, cost: float) -> Batch:
     """An action's actual cost takes the place of its reservation."""
     reserved = tuple(one for one in batch.reserved if one[0] != problem)
     return replace(batch, spent=batch.spent + cost, reserved=reserved)
-
-
-def even_share(budget: float, problems: int) -> float:
-    """What each problem gets when nothing is known of any."""
-    return budget / max(problems, 1)

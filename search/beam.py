@@ -8,40 +8,18 @@ from __future__ import annotations
 
 from typing import TypeAlias, TypeVar
 
-from domain.moves import ROOT, Move, Outcome
-from domain.problem import Problem
 from domain.specs.tree import Beam, Lookahead
-from domain.verdict import Verdict
 from search.contenders import contenders, continuations, ranked, split_evenly
-from search.frontier import Expansion, Frontier, Spec, ask, next_round, open_step, tell
-from search.pool import pool_verdict
-from search.tree import Node
+from search.frontier import Expansion, Frontier, next_round
+from search.stepwise import Stepwise
 
 State: TypeAlias = Frontier[Beam]
 AnyBeam = TypeVar("AnyBeam", Beam, Lookahead)
 
 
-class BeamStrategy:
-    def start(self, problem: Problem, spec: Beam, seed: int) -> State:
-        return Frontier(problem, spec, seed, (Expansion(ROOT, spec.n),))
-
-    def ask(self, state: State, limit: int) -> tuple[State, tuple[Move, ...]]:
-        return ask(state, limit, _plan)
-
-    def tell(self, state: State, outcome: Outcome) -> State:
-        return tell(state, outcome, leads_on)
-
-    def verdict(self, state: State) -> Verdict:
-        return pool_verdict(state)
-
-
-def leads_on(state: Frontier[Spec], node: Node) -> bool:
-    """Whether a score of this step decides anything: what is not finished by the last step takes no part."""
-    return node.finished or (open_step(node) and state.depth < state.spec.max_steps)
-
-
-def _plan(state: State) -> State | None:
-    return next_round(state, beams(state))
+class BeamStrategy(Stepwise[Beam]):
+    def plan(self, state: State) -> State | None:
+        return next_round(state, beams(state))
 
 
 def beams(state: Frontier[AnyBeam]) -> tuple[Expansion, ...]:

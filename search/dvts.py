@@ -8,32 +8,22 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from domain.moves import ROOT, Move, Outcome
-from domain.problem import Problem
+from domain.moves import ROOT
 from domain.specs.tree import Dvts
-from domain.verdict import Verdict
-from search.beam import leads_on
 from search.contenders import contenders, continuations, ranked, split_evenly
-from search.frontier import Expansion, Frontier, ask, next_round, tell
-from search.pool import pool_verdict
+from search.frontier import Expansion, Frontier, next_round
+from search.stepwise import Stepwise
 
 State: TypeAlias = Frontier[Dvts]
 
 
-class DvtsStrategy:
-    def start(self, problem: Problem, spec: Dvts, seed: int) -> State:
+class DvtsStrategy(Stepwise[Dvts]):
+    def first(self, spec: Dvts) -> tuple[Expansion, ...]:
         subtrees = max(1, spec.n // continuations(spec.n, spec.width))
-        shares = split_evenly(spec.n, subtrees)
-        return Frontier(problem, spec, seed, tuple(Expansion(ROOT, share, at) for at, share in enumerate(shares)))
+        return tuple(Expansion(ROOT, share, at) for at, share in enumerate(split_evenly(spec.n, subtrees)))
 
-    def ask(self, state: State, limit: int) -> tuple[State, tuple[Move, ...]]:
-        return ask(state, limit, _plan)
-
-    def tell(self, state: State, outcome: Outcome) -> State:
-        return tell(state, outcome, leads_on)
-
-    def verdict(self, state: State) -> Verdict:
-        return pool_verdict(state)
+    def plan(self, state: State) -> State | None:
+        return _plan(state)
 
 
 def _plan(state: State) -> State | None:

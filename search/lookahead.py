@@ -9,36 +9,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeAlias
 
-from domain.moves import ROOT, Move, Outcome
-from domain.problem import Problem
 from domain.specs.tree import Lookahead
-from domain.verdict import Verdict
 from search.beam import beams
 from search.contenders import contenders
-from search.frontier import Expansion, Frontier, ask, next_round, open_step, solution, tell, tip, with_known_scores
-from search.pool import pool_verdict
+from search.frontier import Expansion, Frontier, next_round, open_step, solution, tip, with_known_scores
+from search.stepwise import Stepwise
 from search.tree import Node, ScoreStatus
 
 State: TypeAlias = Frontier[Lookahead]
 
 
-class LookaheadStrategy:
-    def start(self, problem: Problem, spec: Lookahead, seed: int) -> State:
-        return Frontier(problem, spec, seed, (Expansion(ROOT, spec.n),))
+class LookaheadStrategy(Stepwise[Lookahead]):
+    def plan(self, state: State) -> State | None:
+        return _plan(state)
 
-    def ask(self, state: State, limit: int) -> tuple[State, tuple[Move, ...]]:
-        return ask(state, limit, _plan)
-
-    def tell(self, state: State, outcome: Outcome) -> State:
-        return tell(state, outcome, _later)
-
-    def verdict(self, state: State) -> Verdict:
-        return pool_verdict(state)
-
-
-def _later(state: State, node: Node) -> bool:
-    """Nothing is scored on arrival: its look-ahead, or an equal solution, may be on the way."""
-    return False
+    def leads_on(self, state: State, node: Node) -> bool:
+        """Nothing is scored on arrival: its look-ahead, or an equal solution, may be on the way."""
+        return False
 
 
 def _plan(state: State) -> State | None:

@@ -12,15 +12,11 @@ import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from domain.moves import ROOT, Move, Outcome
-from domain.problem import Problem
 from domain.specs.stochastic import Particles
-from domain.verdict import Verdict
-from search.beam import leads_on
 from search.contenders import Contender, contenders, ranked
 from search.draws import multinomial, stream, systematic
-from search.frontier import Expansion, Frontier, ask, next_round, tell
-from search.pool import pool_verdict
+from search.frontier import Expansion, Frontier, next_round
+from search.stepwise import Stepwise
 
 State: TypeAlias = Frontier[Particles]
 
@@ -28,18 +24,9 @@ EDGE = 1e-6
 """Scores are kept this far from 0 and 1, where the odds end."""
 
 
-class ParticlesStrategy:
-    def start(self, problem: Problem, spec: Particles, seed: int) -> State:
-        return Frontier(problem, spec, seed, (Expansion(ROOT, spec.n),))
-
-    def ask(self, state: State, limit: int) -> tuple[State, tuple[Move, ...]]:
-        return ask(state, limit, _plan)
-
-    def tell(self, state: State, outcome: Outcome) -> State:
-        return tell(state, outcome, leads_on)
-
-    def verdict(self, state: State) -> Verdict:
-        return pool_verdict(state)
+class ParticlesStrategy(Stepwise[Particles]):
+    def plan(self, state: State) -> State | None:
+        return _plan(state)
 
 
 def _plan(state: State) -> State | None:

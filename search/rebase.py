@@ -11,30 +11,17 @@ import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from domain.moves import ROOT, Move, Outcome
-from domain.problem import Problem
 from domain.specs.tree import Rebase
-from domain.verdict import Verdict
-from search.beam import leads_on
 from search.contenders import Contender, contenders, ranked, split_by
-from search.frontier import Expansion, Frontier, ask, next_round, tell
-from search.pool import pool_verdict
+from search.frontier import Expansion, Frontier, next_round
+from search.stepwise import Stepwise
 
 State: TypeAlias = Frontier[Rebase]
 
 
-class RebaseStrategy:
-    def start(self, problem: Problem, spec: Rebase, seed: int) -> State:
-        return Frontier(problem, spec, seed, (Expansion(ROOT, spec.n),))
-
-    def ask(self, state: State, limit: int) -> tuple[State, tuple[Move, ...]]:
-        return ask(state, limit, _plan)
-
-    def tell(self, state: State, outcome: Outcome) -> State:
-        return tell(state, outcome, leads_on)
-
-    def verdict(self, state: State) -> Verdict:
-        return pool_verdict(state)
+class RebaseStrategy(Stepwise[Rebase]):
+    def plan(self, state: State) -> State | None:
+        return _plan(state)
 
 
 def _plan(state: State) -> State | None:

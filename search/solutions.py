@@ -44,10 +44,6 @@ def idle(pool: Pool, *, scoring: bool) -> bool:
     return not pool.in_flight and len(pool.nodes) == pool.spec.n and not (scoring and pool.unscored)
 
 
-def has_scores(pool: Pool) -> bool:
-    return any(node.scoring is ScoreStatus.SCORED for node in pool.nodes)
-
-
 def verifier_is_silent(pool: Pool) -> bool:
     """Whether it was asked and never spoke: there is none, or it is down."""
     asked = [node.scoring for node in pool.nodes if node.scoring in (ScoreStatus.SCORED, ScoreStatus.FAILED)]

@@ -7,13 +7,14 @@ ranks solutions *within* a problem, on problems that it was not trained on, and 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain.moves import STEP_SEPARATOR
-from training.metrics import Graded, within_problem_auc
+from inference.verifiers.ranking import within_auc
 from training.progress import say
 
 if TYPE_CHECKING:
@@ -86,11 +87,12 @@ def ranking(head: Any, solutions: Sequence[Scored]) -> float:
 
     with torch.no_grad():
         scores = head(torch.stack([one.features[-1] for one in solutions])).tolist()
-    problems: dict[str, list[Graded]] = {}
+    problems: dict[str, tuple[list[float], list[float]]] = {}
     for one, score in zip(solutions, scores, strict=True):
-        problems.setdefault(one.problem, []).append(Graded("", one.right, score))
-    found = within_problem_auc(list(problems.values()))
-    return found.mean if found.problems else -1.0
+        rights, wrongs = problems.setdefault(one.problem, ([], []))
+        (rights if one.right else wrongs).append(score)
+    found = [auc for auc in (within_auc(*scores) for scores in problems.values()) if auc is not None]
+    return math.fsum(found) / len(found) if found else -1.0
 
 
 def _parted(solutions: Sequence[Scored]) -> tuple[list[Scored], list[Scored]]:

@@ -1,17 +1,16 @@
-"""A trained model as a folder that `from_pretrained` loads: bfloat16 weights, tokenizer, generation config, manifest.
+"""A trained model as a folder that `from_pretrained` loads: bfloat16 weights, tokenizer, generation config.
 
-Law: what is written can be read by transformers alone, and the folder says how it was made.
+Law: what is written can be read by transformers alone.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from training.artifacts.manifest import write_json
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any) -> None:
@@ -39,31 +38,6 @@ def _portable(path: Path) -> None:
     config["tokenizer_class"] = "PreTrainedTokenizerFast"
     config.pop("backend", None)
     write_json(path, config)
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def weights_hash(folder: Path) -> str:
-    """SHA-256 of all weights files of the folder, in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def versions() -> dict[str, str]:
-    import tokenizers
-    import torch
-    import transformers
-
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "tokenizers": tokenizers.__version__,
-    }
 
 
 def copy_model(source: Path, target: Path) -> None:

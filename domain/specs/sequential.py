@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from domain.specs.parameters import choice, number
+from domain.specs.solutions import SolutionTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Revisions:
 
 
 @dataclass(frozen=True, slots=True)
-class RevisionTree:
+class RevisionTree(SolutionTree):
     """Search and revisions in one tree (left open by 2408.03314): each of the `n` solutions is sampled afresh, or
     revises a promising one, or starts again from the steps before that one's score first fell.
 
@@ -41,17 +42,10 @@ class RevisionTree:
     """
 
     name: ClassVar[str] = "revision_tree"
-    n: int = number(16, 1, 4096)
-    parallel: int = number(4, 1, 256)
     width: int = number(4, 1, 64)
     explore: float = number(0.3, 0.0, 10.0)
     drop: float = number(0.5, 0.0, 1.0)
     attempts: int = number(4, 1, 4)
-    selection: str = choice("weighted", "weighted", "best")
-    aggregation: str = choice("last", "last", "min", "product", "mean")
-    temperature: float = number(0.8, 0.0, 2.0)
-    top_p: float = number(1.0, 0.01, 1.0)
-    max_tokens: int = number(512, 1, 131_072)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from domain.specs.parameters import choice, number
+from domain.specs.solutions import SolutionTree
 from domain.specs.tree import StepSearch
 
 
 @dataclass(frozen=True, slots=True)
-class AdaptiveBranching:
+class AdaptiveBranching(SolutionTree):
     """Go wider or deeper at each node of a tree of solutions, by Thompson sampling (AB-MCTS-A, 2503.04412).
 
     Each node weighs a new child (a fresh solution at the root, a revision elsewhere) against going on from its
@@ -19,15 +20,8 @@ class AdaptiveBranching:
     """
 
     name: ClassVar[str] = "adaptive_branching"
-    n: int = number(16, 1, 4096)
-    parallel: int = number(4, 1, 256)
     prior: str = choice("beta", "beta", "gaussian")
     attempts: int = number(4, 1, 4)
-    selection: str = choice("weighted", "weighted", "best")
-    aggregation: str = choice("last", "last", "min", "product", "mean")
-    temperature: float = number(0.8, 0.0, 2.0)
-    top_p: float = number(1.0, 0.01, 1.0)
-    max_tokens: int = number(512, 1, 131_072)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Particles(StepSearch):
 
 
 @dataclass(frozen=True, slots=True)
-class Mcts:
+class Mcts(SolutionTree):
     """Monte-Carlo tree search over steps: PUCT with the verifier's scores as values and the policy's own frequencies as
     priors. Each of the `n` simulations goes down to the beginning of a solution and samples the rest of it.
 
@@ -54,13 +48,6 @@ class Mcts:
     """
 
     name: ClassVar[str] = "mcts"
-    n: int = number(16, 1, 4096)
-    parallel: int = number(4, 1, 256)
     explore: float = number(1.0, 0.0, 100.0)
     width: int = number(1, 1, 64)
     widening: float = number(0.5, 0.0, 1.0)
-    selection: str = choice("weighted", "weighted", "best")
-    aggregation: str = choice("last", "last", "min", "product", "mean")
-    temperature: float = number(0.8, 0.0, 2.0)
-    top_p: float = number(1.0, 0.01, 1.0)
-    max_tokens: int = number(512, 1, 131_072)

@@ -22,19 +22,6 @@ class Bin:
     accuracy: float
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The searches that stopped because they had reached a target."""
-
-    target: float
-    share: float
-    """Of all searches."""
-    accuracy: float
-    """Of those that stopped; NaN when none did."""
-    samples: float
-    """Mean, over all searches: those that did not stop used all."""
-
-
 def reliability(pairs: Iterable[tuple[float, bool]]) -> list[Bin]:
     """Ten bars of equal width; empty ones are left out."""
     groups: dict[int, list[tuple[float, bool]]] = {}
@@ -52,23 +39,5 @@ def expected_calibration_error(bins: Sequence[Bin]) -> float:
     return sum(one.count * abs(one.confidence - one.accuracy) for one in bins) / total
 
 
-def stop_at(model: ConfidenceModel, searches: Sequence[Sequence[State]], target: float) -> Stopped:
-    """Each search stops at its first state that is at least as sure as the target."""
-    rights: list[bool] = []
-    samples = 0
-    for states in searches:
-        at = next((one for one in states if confidence_of(model, one) >= target), None)
-        if at is not None:
-            rights.append(at.right)
-        samples += (at or states[-1]).evidence.sampled
-    accuracy = sum(rights) / len(rights) if rights else float("nan")
-    return Stopped(target, len(rights) / len(searches), accuracy, samples / len(searches))
-
-
 def confidence_of(model: ConfidenceModel, state: State) -> float:
     return fitted_confidence(model, state.evidence) if state.evidence.answered else 0.0
-
-
-def worst_shortfall(stops: Iterable[Stopped]) -> float:
-    """Largest amount, in points, by which the accuracy of those that stopped lies below the target (0: never)."""
-    return max((100 * (one.target - one.accuracy) for one in stops if one.share > 0), default=0.0)

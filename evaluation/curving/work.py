@@ -23,11 +23,10 @@ from evaluation.curving.nested import nested_rows
 from evaluation.curving.pools import Block, Sampling
 from evaluation.curving.rows import CHECKER, VERIFIER, Row, Unit
 from evaluation.quality.record import ProblemItem
-from evaluation.report import say
+from evaluation.report import Ticker
 
 PROBLEMS_AT_ONCE = 16
 """Enough to fill the engine's batch, with little left half-done when time is up."""
-EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class _Worker:
 
     async def _part(self, part: Part) -> None:
         waiting = list(reversed(part.items[self._at :: self._workers]))
-        progress = _Progress(f"{part.name} [{self._at + 1}/{self._workers}]", len(waiting))
+        progress = Ticker(f"{part.name} [{self._at + 1}/{self._workers}], problems", len(waiting))
 
         async def take() -> None:
             while waiting and not self._late():
@@ -166,20 +165,6 @@ class _Worker:
     def _keep(self, rows: Sequence[Row]) -> None:
         self._journal.put(rows)
         self._kept.rows |= {one.unit: one for one in rows}
-
-
-class _Progress:
-    def __init__(self, name: str, total: int) -> None:
-        self._name, self._total, self._done = name, total, 0
-        self._start = self._said = time.monotonic()
-
-    def tick(self) -> None:
-        self._done += 1
-        now = time.monotonic()
-        if now - self._said > EVERY_S or self._done == self._total:
-            rest = (now - self._start) / self._done * (self._total - self._done)
-            say(f"{self._name}: {self._done}/{self._total} problems, {rest:.0f} s to go")
-            self._said = now
 
 
 def left_out(job: Job, rows: Sequence[Row]) -> list[str]:

@@ -23,9 +23,8 @@ from domain.ids import derive_seed
 from evaluation.peering.counting import Shared
 from evaluation.peering.methods import Sizes, our_methods, peer_methods
 from evaluation.peering.task import Beside, Limits, Method, Task, task_for
-from evaluation.quality.drive import Ticker
 from evaluation.quality.record import ProblemItem
-from evaluation.report import say
+from evaluation.report import Ticker, say
 
 AT_ONCE = 64
 """Searches that are under way at the same time."""

@@ -13,7 +13,8 @@ from domain.errors import EngineError
 from domain.ids import derive_seed
 from domain.moves import FinishReason
 from domain.ports import Completion, SampleRequest
-from evaluation.quality.drive import Ticker, drained
+from evaluation.quality.drive import drained
+from evaluation.report import Ticker
 from inference.prompts import MAX_ATTEMPTS
 
 

@@ -6,31 +6,12 @@ failed ends the run with its reason, and never becomes a number.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from domain.errors import EngineError
 from domain.ports import Completion, SampleRequest, ScoreRequest, StepScores
-from evaluation.report import say
-
-EVERY_S = 10.0
-
-
-class Ticker:
-    """A line of progress every ten seconds, with how long the rest will take."""
-
-    def __init__(self, name: str, total: int) -> None:
-        self._name, self._total, self._done = name, total, 0
-        self._start = self._said = time.monotonic()
-
-    def tick(self) -> None:
-        self._done += 1
-        now = time.monotonic()
-        if now - self._said > EVERY_S or self._done == self._total:
-            rest = (now - self._start) / self._done * (self._total - self._done)
-            say(f"{self._name}: {self._done:,}/{self._total:,}, {rest:.0f} s to go")
-            self._said = now
+from evaluation.report import Ticker
 
 
 def drained(core: Any, ticker: Ticker) -> Iterator[Completion | StepScores]:

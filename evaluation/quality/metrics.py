@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from inference.verifiers.ranking import within_auc
+
 
 @dataclass(frozen=True, slots=True)
 class Vote:
@@ -59,17 +61,10 @@ def pass_at(right: int, n: int, k: int) -> float:
     return 1.0 - math.comb(n - right, k) / math.comb(n, k)
 
 
-def within_auc(votes: Sequence[Vote]) -> float | None:
-    """The chance that a right solution scores above a wrong one of the same problem; a tie counts half.
-
-    None when the problem has not both kinds. Unfinished solutions are left out.
-    """
-    rights = [vote.score for vote in votes if vote.right]
+def within_problem_auc(votes: Sequence[Vote]) -> float | None:
+    """Of the scores of one problem's solutions; unfinished ones are left out."""
     wrongs = [vote.score for vote in votes if not vote.right and vote.key is not None]
-    if not rights or not wrongs:
-        return None
-    wins = sum((a > b) + 0.5 * (a == b) for a in rights for b in wrongs)
-    return wins / (len(rights) * len(wrongs))
+    return within_auc([vote.score for vote in votes if vote.right], wrongs)
 
 
 def difficulty_bins(rates: Sequence[float], bins: int = 5) -> list[int]:

@@ -27,7 +27,7 @@ from evaluation.quality.metrics import (
     majority,
     pass_at,
     weighted,
-    within_auc,
+    within_problem_auc,
 )
 from evaluation.quality.ranking import global_auc
 from evaluation.quality.record import ProblemRecord
@@ -173,7 +173,7 @@ def ranking(sheet: Sheet) -> dict[str, Interval]:
 
 def _aucs(problems: Sequence[Sequence[Vote]]) -> Array:
     """Of each problem; NaN for those without both kinds of solutions. They are the same ones for every scorer."""
-    return np.array([math.nan if found is None else found for found in map(within_auc, problems)])
+    return np.array([math.nan if found is None else found for found in map(within_problem_auc, problems)])
 
 
 def _errors(sheet: Sheet) -> dict[str, Interval]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 from types import TracebackType
@@ -48,12 +49,16 @@ class Grader:
 class BlockingGrader:
     """The same for code without an event loop: `with BlockingGrader() as grader: grader.grade(gold, prediction)`."""
 
-    def __init__(self) -> None:
+    def __init__(self, equivalence: Callable[[], SymbolicEquivalence] = SymbolicEquivalence) -> None:
         self._runner = asyncio.Runner()
+        self._equivalence = equivalence
         self._grader: Grader | None = None
 
     def grade(self, gold: str, prediction: str | None) -> bool:
-        return self._runner.run(self._graded(gold, prediction))
+        return self._runner.run(self._open().grade(gold, prediction))
+
+    def same(self, gold: Answer, prediction: Answer) -> bool:
+        return self._runner.run(self._open().same(gold, prediction))
 
     def close(self) -> None:
         """Safe to call twice; a closed grader can't be used again."""
@@ -62,9 +67,9 @@ class BlockingGrader:
             self._grader = None
         self._runner.close()
 
-    async def _graded(self, gold: str, prediction: str | None) -> bool:
-        self._grader = self._grader or Grader()
-        return await self._grader.grade(gold, prediction)
+    def _open(self) -> Grader:
+        self._grader = self._grader or Grader(self._equivalence())
+        return self._grader
 
     def __enter__(self) -> Self:
         return self

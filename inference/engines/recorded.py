@@ -17,7 +17,8 @@ from domain.errors import ConfigurationError, EngineError
 from domain.ids import derive_seed
 from domain.moves import FinishReason
 from domain.ports import Completion, ModelInfo, SampleRequest
-from inference.engines.base import ABORTED, CallFailure
+from inference.engines.base import CallFailure
+from inference.engines.recorded_calls import RecordedCalls
 from inference.engines.recording import RecordedSample, Recording, read_recordings
 
 PREFIX = "recorded:"
@@ -37,10 +38,6 @@ class Source:
     seed: int | None = None
     parameters: int = 1
     """Of the model that was recorded, by which FLOPs are charged."""
-
-
-def is_recorded(spec: str) -> bool:
-    return spec.startswith(PREFIX)
 
 
 def parse_source(spec: str) -> Source:
@@ -88,27 +85,18 @@ def deck_of(samples: Sequence[RecordedSample], seed: int | None, question: str) 
     return Deck(order)
 
 
-class RecordedEngine:
+class RecordedEngine(RecordedCalls[SampleRequest]):
     """Implements `inference.engines.base.Engine`; every call is answered by the next step."""
 
     def __init__(
         self, recordings: Iterable[Recording], spec: str, *, seed: int | None = None, parameters: int = 1
     ) -> None:
+        super().__init__()
         self.info = ModelInfo(id=spec, parameters=parameters, context_tokens=CONTEXT_TOKENS)
         by_question: dict[str, list[RecordedSample]] = {}
         for recording in recordings:
             by_question.setdefault(recording.question, []).extend(recording.samples)
         self.decks = {question: deck_of(samples, seed, question) for question, samples in by_question.items()}
-        self._calls: dict[str, SampleRequest] = {}
-        self._aborted: list[str] = []
-
-    @property
-    def pending(self) -> int:
-        return len(self._calls)
-
-    @property
-    def due_s(self) -> float:
-        return 0.0
 
     def add(self, request: SampleRequest) -> None:
         if request.prefix or request.stop or request.attempts:
@@ -119,17 +107,8 @@ class RecordedEngine:
             raise EngineError("a call with this key is already running", retryable=False)
         self._calls[request.key] = request
 
-    def abort(self, keys: Iterable[str]) -> None:
-        self._aborted += [key for key in keys if key in self._calls]
-
-    def reset(self) -> None:
-        self._calls.clear()
-        self._aborted.clear()
-
     def step(self) -> Sequence[Completion | CallFailure]:
-        aborted = [CallFailure(key, ABORTED, retryable=False) for key in self._aborted if self._calls.pop(key, None)]
-        self._aborted.clear()
-        calls, self._calls = self._calls, {}
+        aborted, calls = self._taken()
         return [*aborted, *map(self._answer, calls.values())]
 
     def _answer(self, request: SampleRequest) -> Completion | CallFailure:

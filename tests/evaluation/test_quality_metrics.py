@@ -22,7 +22,7 @@ from evaluation.quality.metrics import (
     majority,
     pass_at,
     weighted,
-    within_auc,
+    within_problem_auc,
 )
 from evaluation.quality.ranking import global_auc
 from evaluation.quality.record import ProblemItem, ProblemRecord, Solution
@@ -92,13 +92,13 @@ def test_pass_at_k_does_not_guess_beyond_what_was_sampled() -> None:
 
 
 def test_auc_within_a_problem_by_hand_and_by_sorting() -> None:
-    assert within_auc([RIGHT, WRONG, Vote("q:8", False, 0.95)]) == 0.5
-    assert within_auc([RIGHT, Vote("q:8", False, 0.9)]) == 0.5
-    assert within_auc([RIGHT, UNFINISHED]) is None
+    assert within_problem_auc([RIGHT, WRONG, Vote("q:8", False, 0.95)]) == 0.5
+    assert within_problem_auc([RIGHT, Vote("q:8", False, 0.9)]) == 0.5
+    assert within_problem_auc([RIGHT, UNFINISHED]) is None
     rng = random.Random(1)
     for _ in range(50):
         drawn = votes(rng, 20)
-        assert within_auc(drawn) == pytest.approx(_auc_by_ranks([one for one in drawn if one.key]), nan_ok=True)
+        assert within_problem_auc(drawn) == pytest.approx(_auc_by_ranks([one for one in drawn if one.key]), nan_ok=True)
 
 
 def _auc_by_ranks(cast: Sequence[Vote]) -> float | None:
@@ -116,7 +116,7 @@ def test_auc_over_all_solutions_rewards_what_the_one_within_ignores() -> None:
     easy = [Vote("q:5", True, 0.9), Vote("q:5", True, 0.9), Vote("q:6", False, 0.95)]
     hard = [Vote("q:6", False, 0.1), Vote("q:6", False, 0.1), Vote("q:5", True, 0.05)]
     problems = [easy, hard]
-    assert [within_auc(one) for one in problems] == [0.0, 0.0]
+    assert [within_problem_auc(one) for one in problems] == [0.0, 0.0]
     assert global_auc(problems, Bootstrap(2).counts).value == pytest.approx(4 / 9)
     rng = random.Random(2)
     many = [votes(rng, 12) for _ in range(8)]

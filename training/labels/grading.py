@@ -6,36 +6,25 @@ names no answer, is not right.
 
 from __future__ import annotations
 
-import asyncio
-from types import TracebackType
-from typing import Self
+from functools import partial
 
 from domain.errors import InvalidRequest
 from domain.moves import Answer
-from inference.answers import grade
 from inference.answers.equivalence import SymbolicEquivalence
 from inference.answers.extract import answer_of
+from inference.answers.grade import BlockingGrader
 from training.problems.files import ProblemRecord
 
 TIMEOUT_S = 10.0
 """More patience than serving has, so that a busy machine does not change a label."""
 
 
-class Grader:
+class Grader(BlockingGrader):
     """Remembers what it has compared. Not for use within a running event loop."""
 
     def __init__(self) -> None:
+        super().__init__(partial(SymbolicEquivalence, timeout_s=TIMEOUT_S))
         self._known: dict[tuple[str, str, str], bool] = {}
-        self._loop: asyncio.Runner | None = None
-        self._grader: grade.Grader | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._loop is not None and self._grader is not None:
-            self._loop.run(self._grader.close())
-            self._loop.close()
 
     def right(self, answer: Answer | None, gold: Answer) -> bool:
         if answer is None:
@@ -44,13 +33,8 @@ class Grader:
             return True
         question = (gold.key, answer.key, answer.text)
         if question not in self._known:
-            self._known[question] = self._ask(gold, answer)
+            self._known[question] = self.same(gold, answer)
         return self._known[question]
-
-    def _ask(self, gold: Answer, answer: Answer) -> bool:
-        if self._loop is None or self._grader is None:
-            self._loop, self._grader = asyncio.Runner(), grade.Grader(SymbolicEquivalence(timeout_s=TIMEOUT_S))
-        return self._loop.run(self._grader.same(gold, answer))
 
 
 def gold_of(problem: ProblemRecord) -> Answer:

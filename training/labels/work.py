@@ -17,11 +17,11 @@ from typing import Any
 
 from domain.errors import ConfigurationError
 from inference.checks import is_local
+from training.artifacts.checksums import weights_sha256
 from training.labels.journal import Journal
 from training.labels.pools import Crew
 from training.problems.files import ProblemRecord
 from training.progress import say
-from training.store import weights_hash
 
 LIBRARIES = ("numpy", "tokenizers", "torch", "transformers")
 
@@ -118,7 +118,7 @@ def problems_hash(problems: Sequence[ProblemRecord]) -> str:
     return digest.hexdigest()
 
 
-def model_mark(spec: str) -> dict[str, str]:
+def model_mark(spec: str) -> dict[str, Any]:
     """What the weights are, wherever the folder stands. Raises ConfigurationError."""
     if spec.startswith("scripted"):
         return {"id": spec}
@@ -126,5 +126,5 @@ def model_mark(spec: str) -> dict[str, str]:
     if is_local(spec):
         if not folder.is_dir():
             raise ConfigurationError(f"model folder {spec} does not exist: give the path of a folder with config.json")
-        return {"id": folder.name, "weights_sha256": weights_hash(folder)}
+        return {"id": folder.name, "weights_sha256": weights_sha256(folder)}
     return {"id": spec}
