@@ -149,9 +149,9 @@ def test_verifiers_learn_their_labels(llama: Path, tmp_path: Path) -> None:
     labels = tmp_path / "l.jsonl"
     labels.write_text("".join(json.dumps(row) + "\n" for row in rows))
     chosen = settings(max_steps=60, learning_rate=3e-3)
-    for train, first_step in ((train_prm, 0.75), (train_orm, None)):
+    for kind, train, first_step in (("prm", train_prm, 0.75), ("orm", train_orm, None)):
         verifier = load_verifier(
-            str(train(str(llama), labels, tmp_path / train.__name__, chosen, command="c")), threads=1, device="cpu"
+            str(train(str(llama), labels, tmp_path / kind, chosen, command="c")), threads=1, device="cpu"
         )
         for key, row in enumerate(rows):
             verifier.add(ScoreRequest(str(key), row["problem"], "\n\n".join(row["steps"])))
