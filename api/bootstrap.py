@@ -1,4 +1,5 @@
-"""Before the first request: the default tenant and the keys of DELIBERATE_API_KEYS are in the database.
+"""Before the first request: the default tenant and the keys of DELIBERATE_API_KEYS are in the database, and those that
+have left DELIBERATE_API_KEYS are revoked.
 
 The API starts without Postgres too (and says 503 until it is there), so that this may end long after the start.
 """
@@ -39,3 +40,6 @@ async def _store(services: Services) -> None:
     tenant = await services.keys.ensure_tenant(TENANT)
     for token in services.settings.api_keys:
         await services.keys.ensure(token, tenant, LABEL)
+    revoked = await services.keys.revoke_missing(services.settings.api_keys)
+    if revoked:
+        logger.warning("%d keys are no longer in %s: revoked", revoked, LABEL)

@@ -9,21 +9,24 @@ from api.schemas import Problem, Submission
 _TEXTS = {
     400: "The body is not a JSON object.",
     401: "No valid API key.",
+    403: "The key lacks the scope that this route needs.",
     404: "No such object of this tenant.",
     408: "The body did not arrive in time.",
+    409: "The first request with this Idempotency-Key is still being answered.",
     413: "The body is too large.",
     415: "The body is not application/json.",
     422: "A member or parameter is wrong; `error.param` names it.",
+    429: "A limit of the tenant is reached: `Retry-After` says when to come again.",
     503: "The database can't be reached; try again later.",
 }
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Entries for `responses=`; 401 and 503 can always happen."""
+    """Entries for `responses=`; 401, 403, 429 and 503 can always happen."""
     schema = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
     return {
         status: {"description": _TEXTS[status], "content": {"application/problem+json": schema}}
-        for status in (401, *statuses, 503)
+        for status in (401, 403, *statuses, 429, 503)
     }
 
 
@@ -47,15 +50,6 @@ SUBMISSION: dict[str, Any] = {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{Submission.__name__}"}}},
     },
-    "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string", "maxLength": 257},
-            "description": "The same key and body give the same job; the same key with another body is refused (422).",
-        }
-    ],
 }
 
 WAIT: dict[str, Any] = {
@@ -71,12 +65,32 @@ WAIT: dict[str, Any] = {
 }
 
 
+_IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 257},
+    "description": "The same key and body within 24 hours give the same answer; the same key with another body is"
+    " refused (422).",
+}
+
+
+def _say_that_it_may_be_repeated(post: dict[str, Any]) -> None:
+    others = [one for one in post.get("parameters", ()) if one["name"] != _IDEMPOTENCY_KEY["name"]]
+    post["parameters"] = [*others, _IDEMPOTENCY_KEY]
+    post["responses"] = post["responses"] | {
+        str(status): answer for status, answer in errors(409, 422).items() if status in (409, 422)
+    }
+
+
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """The framework's document with our models for what the framework does not know, and without its errors."""
     components = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     for item in document["paths"].values():
+        if "post" in item:
+            _say_that_it_may_be_repeated(item["post"])
         for operation in item.values():
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]

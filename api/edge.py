@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,7 +36,7 @@ class Edge:
             return await self._app(scope, receive, send)
         request_id = f"req_{secrets.token_hex(12)}"
         scope.setdefault("state", {})["request_id"] = request_id
-        exchange = _Exchange(send, request_id)
+        exchange = _Exchange(send, request_id, scope["state"])
         started = time.perf_counter()
         try:
             await self._app(scope, receive, exchange.send)
@@ -56,8 +58,8 @@ class Edge:
 class _Exchange:
     """One response on its way out."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send = send
+    def __init__(self, send: Send, request_id: str, state: Mapping[str, Any]) -> None:
+        self._send, self._state = send, state
         self._headers = [
             (b"x-request-id", request_id.encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -69,8 +71,13 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+            message = {**message, "headers": [*message.get("headers", ()), *self._headers, *self._rate()]}
         await self._send(message)
+
+    def _rate(self) -> list[tuple[bytes, bytes]]:
+        """What the caller's rate limit says, where there is one (draft-ietf-httpapi-ratelimit-headers)."""
+        headers: Mapping[str, str] = self._state.get("rate_headers", {})
+        return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _shown(scope: Scope, route: str) -> str:

@@ -5,6 +5,7 @@ Bad input never makes a 5xx, and no message repeats more of the input than the n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -14,19 +15,37 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api.json_response import Json
-from domain.errors import DeliberateError, IdempotencyConflict, InvalidRequest, NotFound, Unavailable
+from domain.errors import (
+    DeliberateError,
+    IdempotencyConflict,
+    InvalidRequest,
+    LimitReached,
+    NotFound,
+    RequestInFlight,
+    Unavailable,
+)
 
 LONGEST_MESSAGE = 500
 RETRY_AFTER_S = "2"
+LONGEST_RETRY_S = 60.0
+"""The oldest SDK obeys no longer wait, and would come again at once: it is told to stay away."""
 
 _STATUS: tuple[tuple[type[DeliberateError], int], ...] = (
     (InvalidRequest, 422),
     (IdempotencyConflict, 422),
     (NotFound, 404),
+    (RequestInFlight, 409),
+    (LimitReached, 429),
     (Unavailable, 503),
 )
 _CODES = {404: "not_found", 405: "method_not_allowed"}
-_TYPES = {401: "authentication_error", 404: "not_found_error", 503: "service_unavailable_error"}
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "service_unavailable_error",
+}
 
 
 class HttpProblem(Exception):
@@ -95,8 +114,19 @@ def _of_domain(error: DeliberateError) -> HttpProblem:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), None)
     if status is None:
         return not_ours()
-    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else {}
-    return HttpProblem(status, error.code, error.message, param=error.param, headers=headers)
+    return HttpProblem(status, error.code, error.message, param=error.param, headers=_retry_headers(error))
+
+
+def _retry_headers(error: DeliberateError) -> dict[str, str]:
+    match error:
+        case LimitReached():
+            again = {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
+            return again | ({"x-should-retry": "false"} if error.retry_after_s > LONGEST_RETRY_S else {})
+        case RequestInFlight():
+            return {"Retry-After": "1"}
+        case Unavailable():
+            return {"Retry-After": RETRY_AFTER_S}
+    return {}
 
 
 def _of_validation(error: RequestValidationError) -> HttpProblem:

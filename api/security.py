@@ -1,11 +1,13 @@
-"""Who is calling: `Authorization: Bearer <key>`. An answer is remembered for seconds, so a revoked key dies that fast.
+"""Who is calling, and whether the caller may: `Authorization: Bearer <key>`, the key's scopes, the tenant's rate.
 
-Only hashes of keys are remembered. Refusals are not remembered: a key made a moment ago must work at once.
+An answer is remembered for seconds, so a revoked key dies that fast. Only hashes of keys are remembered. Refusals are
+not remembered: a key made a moment ago must work at once.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 from typing import Annotated
@@ -14,6 +16,9 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems import HttpProblem
+from api.scopes import scope_of
+from domain.errors import LimitReached
+from messaging.rates import Rates
 from storage.keys import Keys, Principal
 
 REMEMBERED_S = 5.0
@@ -41,13 +46,28 @@ class Authenticator:
             return None
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
-        self._known[digest] = (principal, time.monotonic() + REMEMBERED_S)
+        remembered_s = REMEMBERED_S if principal.left_s is None else min(REMEMBERED_S, principal.left_s)
+        self._known[digest] = (principal, time.monotonic() + remembered_s)
         return principal
+
+    def forget(self) -> None:
+        """Keys or limits have changed: ask again (other processes learn of it within seconds)."""
+        self._known.clear()
+
+
+async def principal_of(request: Request) -> Principal | None:
+    """Who makes this request; None without a valid key. Raises Unavailable."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    authenticator: Authenticator = request.app.state.services.authenticator
+    return await authenticator.authenticate(token.strip())
 
 
 async def caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Principal:
+    """Raises HttpProblem (401, 403) and LimitReached (429)."""
     authenticator: Authenticator = request.app.state.services.authenticator
     principal = None if credentials is None else await authenticator.authenticate(credentials.credentials)
     if principal is None:
@@ -57,7 +77,39 @@ async def caller(
             "Send a valid API key in the header Authorization: Bearer <key>.",
             headers={"WWW-Authenticate": "Bearer"},
         )
+    _check_scope(request, principal)
+    await _check_rate(request, principal)
     return principal
+
+
+def _check_scope(request: Request, principal: Principal) -> None:
+    needed = scope_of(request.method, request.scope["route"].path)
+    if needed not in principal.scopes:
+        raise HttpProblem(
+            403,
+            "insufficient_scope",
+            f"This key may not do this: it needs the scope {needed}.",
+            headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
+        )
+
+
+async def _check_rate(request: Request, principal: Principal) -> None:
+    limit = principal.requests_per_minute
+    if limit is None:
+        return
+    rates: Rates = request.app.state.services.rates
+    standing = await rates.spend(principal.tenant, limit)
+    # The outermost layer writes them on whatever answers.
+    request.state.rate_headers = {
+        "RateLimit-Policy": f'"requests";q={limit};w=60',
+        "RateLimit": f'"requests";r={standing.left};t={math.ceil(standing.renewed_in_s)}',
+    }
+    if not standing.allowed:
+        raise LimitReached(
+            f"this tenant makes more than {limit} requests a minute: slow down",
+            code="rate_limit_exceeded",
+            retry_after_s=standing.retry_in_s,
+        )
 
 
 Caller = Annotated[Principal, Depends(caller)]

@@ -12,6 +12,8 @@ from domain.errors import ConfigurationError
 from domain.settings import Settings
 from messaging.presence import Presence
 from messaging.progress import Watcher
+from messaging.rates import Rates
+from storage.answers import Answers
 from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
@@ -29,6 +31,8 @@ class Services:
     deliveries: Deliveries
     watcher: Watcher
     presence: Presence
+    rates: Rates
+    answers: Answers
     authenticator: Authenticator
     metrics: Metrics = field(default_factory=Metrics)
     bootstrapped: bool = False
@@ -43,6 +47,7 @@ class Services:
     async def close(self) -> None:
         await self.watcher.close()
         await self.presence.close()
+        await self.rates.close()
         await self.database.close()
 
 
@@ -61,6 +66,8 @@ def compose(settings: Settings) -> Services:
         deliveries=Deliveries(database),
         watcher=Watcher(redis_url),
         presence=Presence(redis_url),
+        rates=Rates(redis_url),
+        answers=Answers(database),
         authenticator=Authenticator(keys),
     )
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api.idempotency import Trial
 from domain.budget import parse_budget
 from domain.effort import parse_search
 from domain.errors import InvalidRequest
@@ -26,8 +24,6 @@ MOST_METADATA = 16
 LONGEST_METADATA_KEY = 64
 LONGEST_METADATA_VALUE = 512
 
-_IDEMPOTENCY_KEY = re.compile(r'^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$')
-
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
@@ -35,7 +31,8 @@ class Envelope:
 
     tenant: TenantId
     allowed: Networks
-    idempotency_key: str | None = None
+    trial: Trial | None = None
+    """Of the request that creates the job and nothing else."""
 
 
 def parse_submission(body: Mapping[str, Any], envelope: Envelope) -> NewJob:
@@ -43,7 +40,6 @@ def parse_submission(body: Mapping[str, Any], envelope: Envelope) -> NewJob:
     _refuse_unknown(body)
     if "problem" not in body:
         raise InvalidRequest("problem is missing: send the text of the problem", param="problem")
-    key = envelope.idempotency_key
     return NewJob(
         id=JobId(make_id("job", time.time_ns() // 1_000_000, secrets.token_bytes(ENTROPY_BYTES))),
         tenant=envelope.tenant,
@@ -55,27 +51,8 @@ def parse_submission(body: Mapping[str, Any], envelope: Envelope) -> NewJob:
         priority=_priority(body.get("priority")),
         webhook_url=_webhook_url(body.get("webhook_url"), envelope.allowed),
         metadata=_metadata(body.get("metadata")),
-        idempotency_key=key,
-        request_hash=None if key is None else request_hash(body),
+        attempt=None if envelope.trial is None else envelope.trial.of(body),
     )
-
-
-def parse_idempotency_key(header: str | None) -> str | None:
-    """The key of the header, bare or quoted (draft-ietf-httpapi-idempotency-key-header). Raises InvalidRequest."""
-    if header is None:
-        return None
-    match = _IDEMPOTENCY_KEY.match(header.strip())
-    if match is None:
-        raise InvalidRequest(
-            "Idempotency-Key must be 1 to 255 printable ASCII characters, bare or in double quotes",
-            param="Idempotency-Key",
-        )
-    return match[1] or match[2]
-
-
-def request_hash(body: Mapping[str, Any]) -> str:
-    """Equal for bodies that mean the same, however they are written."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _refuse_unknown(body: Mapping[str, Any]) -> None:

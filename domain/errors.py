@@ -41,6 +41,22 @@ class IdempotencyConflict(DeliberateError):
     code = "idempotency_key_reused"
 
 
+class RequestInFlight(DeliberateError):
+    """The first request with this Idempotency-Key is still being answered."""
+
+    code = "idempotency_key_in_use"
+
+
+class LimitReached(DeliberateError):
+    """A limit of the tenant is reached; `retry_after_s` says when trying again may help."""
+
+    def __init__(self, message: str, *, code: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.code = code
+        """`rate_limit_exceeded`, `queue_full` or `quota_exceeded`."""
+        self.retry_after_s = retry_after_s
+
+
 class ConfigurationError(DeliberateError):
     """A setting, model folder or local resource can't be used; the message names it and the remedy."""
 

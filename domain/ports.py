@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.attempt import Attempt
 from domain.budget import Budget, Spend
 from domain.events import Event
 from domain.ids import JobId, TenantId
@@ -129,9 +130,12 @@ class NewJob:
     priority: int
     webhook_url: str | None
     metadata: tuple[tuple[str, str], ...]
-    idempotency_key: str | None = None
-    request_hash: str | None = None
-    """Hash of the whole request body; an idempotency key used again with another hash is a conflict."""
+    attempt: Attempt | None = None
+    """Of the request that creates this job and nothing else; None: somebody else sees to it that it is made once."""
+
+
+NOBODY = TenantId("")
+"""The tenant of a search that belongs to no service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,10 @@ class Claim:
     """From event 0 on; the index is the event's sequence number."""
     started_s: float
     """Seconds since the job's first claim, by the database's clock (0 for a first claim)."""
+    tenant: TenantId = NOBODY
+    weight: float = 1.0
+    """Of the tenant, when the job was claimed."""
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +202,9 @@ class Renewal:
 class JobStore(Protocol):
     """The orchestrator's view of Postgres. Leases run on the database's clock; every write checks the fence."""
 
-    async def claim(self, worker: str, limit: int, lease_s: float) -> tuple[Claim, ...]:
-        """Take up to `limit` queued or lease-expired jobs, highest priority and oldest first."""
+    async def claim(self, worker: str, limit: int, lease_s: float, reserved: int = 0) -> tuple[Claim, ...]:
+        """Take up to `limit` queued or lease-expired jobs: tenants by `domain.fairness.share_out`, of each the highest
+        priority and oldest first."""
         ...
 
     async def renew(self, worker: str, claims: Sequence[tuple[JobId, int]], lease_s: float) -> Renewal: ...

@@ -20,12 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.budget import Spend
 from domain.ids import JobId
 from domain.job import FINAL, JobError, JobStatus, finish
+from domain.limits import FREE, Prices
 from domain.ports import JobWrite
 from domain.verdict import StopReason
 from storage.columns import SPEND_COLUMNS
 from storage.endings import Ending, end_jobs
 from storage.json_text import json_text
 from storage.stopping import stop_job
+from storage.usage import ADD_USAGE, price_values
 
 Rows = Mapping[str, Row[Any]]
 
@@ -51,12 +53,16 @@ _EVENTS = text(
 _AMOUNTS = ", ".join(
     f"CAST(:{name} AS {'float8' if name == 'flops' else 'bigint'}[])" for name in SPEND_COLUMNS
 )  # fmt: skip
+# Only calls that were not there before are charged to the tenant's day, however often a write is repeated.
 _CALLS = text(
     f"""
-    INSERT INTO calls (key, job_id, kind, model, {", ".join(SPEND_COLUMNS)})
-    SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:jobs AS text[]), CAST(:kinds AS text[]), CAST(:models AS text[]),
-        {_AMOUNTS})
-    ON CONFLICT DO NOTHING
+    WITH charged AS (
+        INSERT INTO calls (key, job_id, kind, model, {", ".join(SPEND_COLUMNS)})
+        SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:jobs AS text[]), CAST(:kinds AS text[]),
+            CAST(:models AS text[]), {_AMOUNTS})
+        ON CONFLICT DO NOTHING RETURNING job_id, {", ".join(SPEND_COLUMNS)}
+    )
+    {ADD_USAGE}
     """
 )
 _SPEND = text(
@@ -68,7 +74,9 @@ _SPEND = text(
 )
 
 
-async def commit_writes(connection: AsyncConnection, writes: Sequence[JobWrite]) -> frozenset[JobId]:
+async def commit_writes(
+    connection: AsyncConnection, writes: Sequence[JobWrite], prices: Prices = FREE
+) -> frozenset[JobId]:
     """Store the writes whose fence holds; gives the jobs whose lease is lost (or that do not exist).
 
     Several writes of one job are allowed (a worker that lost a job and took it again): the later one gives its spend,
@@ -77,7 +85,7 @@ async def commit_writes(connection: AsyncConnection, writes: Sequence[JobWrite])
     rows = await _lock(connection, [write.job for write in writes])
     held = [write for write in writes if _holds(write, rows)]
     if held:
-        await _store(connection, held, rows)
+        await _store(connection, held, rows, prices)
     kept = {write.job for write in writes if _holds(write, rows) or _ended_before(write, rows)}
     return frozenset(write.job for write in writes) - kept
 
@@ -104,9 +112,9 @@ def _ended_before(write: JobWrite, rows: Rows) -> bool:
     return row is not None and write.finish is not None and row.status in FINAL and row.fence == write.fence
 
 
-async def _store(connection: AsyncConnection, writes: Sequence[JobWrite], rows: Rows) -> None:
+async def _store(connection: AsyncConnection, writes: Sequence[JobWrite], rows: Rows, prices: Prices) -> None:
     await _insert_events(connection, writes)
-    await _insert_calls(connection, writes)
+    await _insert_calls(connection, writes, prices)
     spent = {write.job: write.spend for write in writes}
     await connection.execute(_SPEND, {"ids": list(spent), **_columns(list(spent.values()))})
     endings = {write.job: _ending(write, rows[write.job]) for write in writes if write.finish is not None}
@@ -123,7 +131,7 @@ async def _insert_events(connection: AsyncConnection, writes: Sequence[JobWrite]
         await connection.execute(_EVENTS, values)
 
 
-async def _insert_calls(connection: AsyncConnection, writes: Sequence[JobWrite]) -> None:
+async def _insert_calls(connection: AsyncConnection, writes: Sequence[JobWrite], prices: Prices) -> None:
     calls = [call for write in writes for call in write.calls]
     values = {
         "keys": [call.key for call in calls],
@@ -131,6 +139,7 @@ async def _insert_calls(connection: AsyncConnection, writes: Sequence[JobWrite])
         "kinds": [call.kind for call in calls],
         "models": [call.model for call in calls],
         **_columns([call.cost for call in calls]),
+        **price_values(prices),
     }
     if calls:
         await connection.execute(_CALLS, values)

@@ -25,6 +25,7 @@ _BY_STATE = {
     "57P01": "the database is shutting down or restarting: try again in some seconds",
     "57P02": "the database is restarting after a crash: try again in some seconds",
     "57P03": "the database is starting up: try again in some seconds",
+    "55P03": "the database's rows were held by somebody else for too long: try again",
     "40P01": "the database chose this transaction to end a deadlock: try again",
     "40001": "the database could not serialise this transaction: try again",
     "25006": "the database is read-only (a standby?): point DELIBERATE_DATABASE_URL at the primary",

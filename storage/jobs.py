@@ -26,10 +26,11 @@ MAX_PAGE = 100
 _REQUEST_CANCEL = text(
     "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()) WHERE id = :id"
 )
+# Of its own tenant: when the other tenants' jobs are claimed does not depend on it.
 _POSITION = text(
     """
     SELECT count(ahead.id) FROM jobs
-    LEFT JOIN jobs AS ahead ON ahead.status = 'queued'
+    LEFT JOIN jobs AS ahead ON ahead.status = 'queued' AND ahead.tenant_id = jobs.tenant_id
         AND (-ahead.priority, ahead.created_at, ahead.id) < (-jobs.priority, jobs.created_at, jobs.id)
     WHERE jobs.id = :id AND jobs.status = 'queued' HAVING count(*) > 0
     """
@@ -46,7 +47,7 @@ _RING_STALE = text(
             status = 'queued' AND queued_at < statement_timestamp() - make_interval(secs => :age)
             OR status = 'in_progress' AND lease_expires_at < statement_timestamp() - make_interval(secs => :age)
         ) AND NOT EXISTS (SELECT FROM outbox WHERE outbox.key = jobs.id AND topic = 'job.queued')
-        ORDER BY priority DESC, created_at, id LIMIT :limit
+        LIMIT :limit
     ), posted AS (INSERT INTO outbox (topic, key) SELECT 'job.queued', id FROM stale RETURNING key)
     SELECT count(*), pg_notify('deliberate_outbox', '') FROM posted HAVING count(*) > 0
     """
@@ -105,7 +106,7 @@ class Jobs:
             return job_record(await _read(connection, tenant, job_id))
 
     async def queue_position(self, job_id: str) -> int | None:
-        """Number of queued jobs that are claimed before this one; None when it is not queued (or unknown)."""
+        """Number of its tenant's queued jobs that are claimed before it; None when it is not queued (or unknown)."""
         if not is_id("job", job_id):
             return None
         async with self._database.transaction() as connection:

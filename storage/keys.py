@@ -1,7 +1,8 @@
-"""Tenants and their API keys. A key is shown once and stored as a hash; comparison takes the same time for any key.
+"""API keys: who is calling. A key is shown once and stored as a hash; comparison takes the same time for any key.
 
 A token of ours is `dlb_<id>_<secret>`: the id finds the row, the secret proves it. Bootstrap keys (DELIBERATE_API_KEYS)
-may have any form; their row is found by a digest of the whole token.
+may have any form; their row is found by a digest of the whole token. After a rotation the old secret proves it too, for
+as long as the rotation said.
 """
 
 from __future__ import annotations
@@ -12,27 +13,54 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from domain.errors import NotFound
 from domain.ids import TenantId, make_id
+from domain.scopes import OF_TENANTS, SCOPES
+from storage.audit import SERVICE, note
 from storage.database import Database
 from storage.fresh_ids import fresh_id
 
 MAX_TOKEN_CHARS = 512
+ENVIRONMENT = "environment"
+HOME = "home"
 _TOKEN = re.compile(r"^dlb_([0-9a-hjkmnp-tv-z]{26})_([0-9a-f]{48})$")
 _ADD_TENANT = text(
     "INSERT INTO tenants (id, name, webhook_secret) VALUES (:id, :name, :secret) ON CONFLICT (name) DO NOTHING"
 )
 _TENANT_NAMED = text("SELECT id FROM tenants WHERE name = :name")
 _SECRET_OF = text("SELECT webhook_secret FROM tenants WHERE id = :tenant")
-_ADD_KEY = text(
-    "INSERT INTO api_keys (id, tenant_id, label, secret_hash) VALUES (:id, :tenant, :label, :hash)"
-    " ON CONFLICT (id) DO NOTHING"
+# A key that left the environment and came back lives again; one that somebody revoked does not.
+ADD_KEY = text(
+    """
+    INSERT INTO api_keys AS kept (id, tenant_id, label, secret_hash, scopes, source, expires_at)
+    VALUES (:id, :tenant, :label, :hash, CAST(:scopes AS text[]), :source,
+        clock_timestamp() + make_interval(secs => CAST(:expires_in_s AS float8)))
+    ON CONFLICT (id) DO UPDATE SET revoked_at = NULL, revoked_by = NULL
+        WHERE kept.revoked_by = 'environment' AND excluded.source <> 'created'
+    """
 )
 _KEYS = text(
-    "SELECT id, tenant_id, secret_hash FROM api_keys WHERE id = ANY(CAST(:ids AS text[])) AND revoked_at IS NULL"
+    """
+    SELECT keys.id, keys.tenant_id, keys.secret_hash, keys.scopes, tenants.requests_per_minute,
+        CASE WHEN keys.previous_until > clock_timestamp() THEN keys.previous_hash END AS previous_hash,
+        extract(epoch FROM keys.expires_at - clock_timestamp())::float8 AS left_s,
+        coalesce(keys.last_used_at < clock_timestamp() - interval '1 minute', true) AS unseen
+    FROM api_keys AS keys JOIN tenants ON tenants.id = keys.tenant_id
+    WHERE keys.id = ANY(CAST(:ids AS text[])) AND keys.revoked_at IS NULL
+        AND (keys.expires_at IS NULL OR keys.expires_at > clock_timestamp())
+    """
+)
+_SEEN = text("UPDATE api_keys SET last_used_at = clock_timestamp() WHERE id = :id")
+_REVOKE_MISSING = text(
+    """
+    UPDATE api_keys SET revoked_at = clock_timestamp(), revoked_by = 'environment'
+    WHERE source = 'environment' AND revoked_at IS NULL AND NOT id = ANY(CAST(:ids AS text[]))
+    RETURNING id, tenant_id
+    """
 )
 
 
@@ -43,6 +71,11 @@ class Principal:
     tenant: TenantId
     key_id: str
     """`key_…`: safe to log."""
+    scopes: frozenset[str] = frozenset()
+    requests_per_minute: int | None = None
+    """The tenant's."""
+    left_s: float | None = None
+    """Seconds until the key expires."""
 
 
 class Keys:
@@ -51,23 +84,35 @@ class Keys:
 
     async def ensure_tenant(self, name: str = "default") -> TenantId:
         """The tenant of this name; made, with its webhook secret, when there is none."""
-        fresh = {"id": fresh_id("ten"), "name": name, "secret": _fresh_webhook_secret()}
+        fresh = {"id": fresh_id("ten"), "name": name, "secret": fresh_webhook_secret()}
         async with self._database.transaction() as connection:
             await connection.execute(_ADD_TENANT, fresh)
             return TenantId((await connection.execute(_TENANT_NAMED, {"name": name})).scalar_one())
 
-    async def create(self, tenant: TenantId, label: str) -> str:
+    async def create(self, tenant: TenantId, label: str, scopes: tuple[str, ...] = OF_TENANTS) -> str:
         """A new token. It can't be read again: only the hash of its secret is stored."""
-        key_id, secret = fresh_id("key"), secrets.token_hex(24)
-        await self._add(key_id, tenant, label, secret)
-        return f"dlb_{key_id.removeprefix('key_')}_{secret}"
+        key_id, secret = fresh_id("key"), fresh_secret()
+        async with self._database.transaction() as connection:
+            await connection.execute(ADD_KEY, new_key(key_id, tenant, label, secret, scopes))
+        return token_of(key_id, secret)
 
-    async def ensure(self, token: str, tenant: TenantId, label: str) -> None:
-        """Let `token` in, whatever its form; no-op when it is in already."""
-        await self._add(_digest_id(token), tenant, label, token)
+    async def ensure(self, token: str, tenant: TenantId, label: str, source: str = ENVIRONMENT) -> None:
+        """Let `token` in as the operator's, whatever its form; no-op when it is in already."""
+        values = new_key(_digest_id(token), tenant, label, token, SCOPES, source)
+        async with self._database.transaction() as connection:
+            await connection.execute(ADD_KEY, values)
+
+    async def revoke_missing(self, tokens: tuple[str, ...]) -> int:
+        """Revoke the bootstrap keys that are not among these any more; gives their number."""
+        async with self._database.transaction() as connection:
+            values = {"ids": [_digest_id(token) for token in tokens]}
+            revoked = (await connection.execute(_REVOKE_MISSING, values)).all()
+            for row in revoked:
+                await note(connection, SERVICE, "key.revoked", row.tenant_id, row.id, why="left DELIBERATE_API_KEYS")
+        return len(revoked)
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Who holds this token; None when nobody does (or the key was revoked)."""
+        """Who holds this token; None when nobody does (or the key was revoked, or has expired)."""
         if len(token) > MAX_TOKEN_CHARS:
             return None
         secrets_by_id = {_digest_id(token): token}
@@ -75,10 +120,15 @@ class Keys:
             secrets_by_id[f"key_{ours[1]}"] = ours[2]
         async with self._database.transaction() as connection:
             rows = (await connection.execute(_KEYS, {"ids": list(secrets_by_id)})).all()
-        # One comparison is made in any case, so that a known id does not show in the time taken.
-        known = {row.id: row.secret_hash for row in rows}
-        proven = {key for key, secret in secrets_by_id.items() if _proves(secret, known.get(key, bytes(32)))}
-        return next((Principal(TenantId(row.tenant_id), row.id) for row in rows if row.id in proven), None)
+            # Comparisons are made in any case, so that a known id does not show in the time taken.
+            known = {row.id: row for row in rows}
+            proven = [key for key, secret in secrets_by_id.items() if _proves(secret, known.get(key))]
+            if not proven:
+                return None
+            row = known[proven[0]]
+            if row.unseen:
+                await connection.execute(_SEEN, {"id": row.id})
+        return Principal(TenantId(row.tenant_id), row.id, frozenset(row.scopes), row.requests_per_minute, row.left_s)
 
     async def webhook_secret(self, tenant: TenantId) -> str:
         """`whsec_…`, by which the tenant checks our webhooks. Raises NotFound."""
@@ -88,19 +138,46 @@ class Keys:
             raise NotFound("no such tenant")
         return secret
 
-    async def _add(self, key_id: str, tenant: TenantId, label: str, secret: str) -> None:
-        values = {"id": key_id, "tenant": tenant, "label": label, "hash": _hash(secret)}
-        async with self._database.transaction() as connection:
-            await connection.execute(_ADD_KEY, values)
+
+def new_key(
+    key_id: str,
+    tenant: str,
+    label: str,
+    secret: str,
+    scopes: tuple[str, ...],
+    source: str = "created",
+    expires_in_s: float | None = None,
+) -> dict[str, Any]:
+    """The values of `ADD_KEY`."""
+    return {
+        "id": key_id,
+        "tenant": tenant,
+        "label": label,
+        "hash": hash_of(secret),
+        "scopes": list(scopes),
+        "source": source,
+        "expires_in_s": expires_in_s,
+    }
 
 
-def _hash(secret: str) -> bytes:
+def fresh_secret() -> str:
+    return secrets.token_hex(24)
+
+
+def token_of(key_id: str, secret: str) -> str:
+    return f"dlb_{key_id.removeprefix('key_')}_{secret}"
+
+
+def hash_of(secret: str) -> bytes:
     # The secrets are long and random, so that a fast hash is enough: there is nothing to guess.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def _proves(secret: str, stored: bytes) -> bool:
-    return hmac.compare_digest(_hash(secret), stored)
+def _proves(secret: str, row: Row[Any] | None) -> bool:
+    digest = hash_of(secret)
+    now = hmac.compare_digest(digest, bytes(32) if row is None else row.secret_hash)
+    before = hmac.compare_digest(digest, bytes(32) if row is None or row.previous_hash is None else row.previous_hash)
+    return now or before
 
 
 def _digest_id(token: str) -> str:
@@ -108,5 +185,5 @@ def _digest_id(token: str) -> str:
     return make_id("key", int.from_bytes(digest[:6], "big"), digest[6:])
 
 
-def _fresh_webhook_secret() -> str:
+def fresh_webhook_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode("ascii")

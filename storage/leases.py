@@ -10,13 +10,16 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from domain import job as transitions
 from domain.errors import InvalidRequest
-from domain.ids import JobId
+from domain.events import Event
+from domain.ids import JobId, TenantId
 from domain.job import IllegalTransition, JobStatus
+from domain.limits import FREE, Prices
 from domain.ports import Claim, JobWrite, Renewal
+from storage.claiming import take_jobs
 from storage.commits import commit_writes, end_refused
 from storage.database import Database
 from storage.failures import StatementRefused
@@ -24,29 +27,6 @@ from storage.unreadable import read_or_end
 
 log = logging.getLogger(__name__)
 
-# Two partial indexes give the first rows of each kind; `statement_timestamp()` is stable and can be looked up in one.
-_CLAIM = text(
-    """
-    WITH waiting AS (
-        SELECT id, priority, created_at FROM jobs WHERE status = 'queued'
-        ORDER BY priority DESC, created_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
-    ), expired AS (
-        SELECT id, priority, created_at FROM jobs
-        WHERE status = 'in_progress' AND lease_expires_at < statement_timestamp()
-        ORDER BY lease_expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    ), taken AS (
-        SELECT id FROM (SELECT * FROM waiting UNION ALL SELECT * FROM expired) AS free
-        ORDER BY priority DESC, created_at, id LIMIT :limit
-    )
-    UPDATE jobs SET status = :status, fence = fence + 1, lease_owner = :worker,
-        lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s),
-        started_at = coalesce(started_at, clock_timestamp())
-    FROM taken
-    WHERE jobs.id = taken.id
-    RETURNING jobs.id, jobs.fence, jobs.priority, jobs.created_at,
-        extract(epoch FROM clock_timestamp() - jobs.started_at)::float8 AS started_s
-    """
-)
 _HELD = """
     SELECT jobs.id FROM jobs
     JOIN unnest(CAST(:ids AS text[]), CAST(:fences AS bigint[])) AS mine (id, fence)
@@ -78,23 +58,19 @@ _DEFECTS = (StatementRefused, IllegalTransition, InvalidRequest, TypeError, Valu
 
 
 class PostgresJobStore:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, prices: Prices = FREE) -> None:
+        self._database, self._prices = database, prices
 
-    async def claim(self, worker: str, limit: int, lease_s: float) -> tuple[Claim, ...]:
-        """Take up to `limit` queued or lease-expired jobs, highest priority and oldest first.
+    async def claim(self, worker: str, limit: int, lease_s: float, reserved: int = 0) -> tuple[Claim, ...]:
+        """Take up to `limit` queued or lease-expired jobs, the last `reserved` only of tenants that run little.
 
         A job whose stored events this program can't read is ended as failed, so that it can't be claimed for ever.
         """
         status = transitions.claim(JobStatus.QUEUED).value
-        values = {"worker": worker, "limit": limit, "lease_s": lease_s, "status": status}
         async with self._database.transaction() as connection:
-            rows = list(await connection.execute(_CLAIM, values))
-            rows.sort(key=lambda row: (-row.priority, row.created_at, row.id))
+            rows = await take_jobs(connection, worker, status, limit, lease_s, reserved)
             traces = await read_or_end(connection, [row.id for row in rows])
-        return tuple(
-            Claim(JobId(row.id), row.fence, traces[row.id], max(0.0, row.started_s)) for row in rows if row.id in traces
-        )
+        return tuple(_claim(row, traces[row.id]) for row in rows if row.id in traces)
 
     async def renew(self, worker: str, claims: Sequence[tuple[JobId, int]], lease_s: float) -> Renewal:
         """Extend the leases that still hold, also one that ran out and that nobody took."""
@@ -117,7 +93,7 @@ class PostgresJobStore:
             return frozenset()
         try:
             async with self._database.transaction() as connection:
-                return await commit_writes(connection, writes)
+                return await commit_writes(connection, writes, self._prices)
         except _DEFECTS as error:
             if len(writes) == 1:
                 return await self._refuse(writes[0], error)
@@ -141,6 +117,11 @@ class PostgresJobStore:
         async with self._database.transaction() as connection:
             status = transitions.release(JobStatus.IN_PROGRESS).value
             await connection.execute(_RELEASE, {"status": status, **_mine(worker, claims)})
+
+
+def _claim(row: Row[Any], events: tuple[Event, ...]) -> Claim:
+    started_s = max(0.0, row.started_s)
+    return Claim(JobId(row.id), row.fence, events, started_s, TenantId(row.tenant_id), row.weight, row.priority)
 
 
 def _mine(worker: str, claims: Sequence[tuple[JobId, int]]) -> dict[str, Any]:

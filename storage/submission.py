@@ -1,4 +1,7 @@
-"""Submitting: job, event 0, idempotency key and outbox row in one transaction. Submitted twice, it is one job."""
+"""Submitting: job, event 0, idempotency key and outbox row in one transaction. Submitted twice, it is one job.
+
+Law: a replay is never refused for a limit; what is new is stored only within the limits of its tenant.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,26 @@ from domain.events import JobSubmitted
 from domain.ids import JobId, is_id
 from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from domain.ports import NewJob
-from storage.idempotency import take_key
+from storage.admission import admit
+from storage.idempotency import take
 from storage.outbox import QUEUED, post
 from storage.tables import events, jobs
 
 MAX_SEED = 2**63 - 1
 MAX_URL_CHARS = 2048
-MAX_KEY_CHARS = 255
+KIND = "job"
+"""What an idempotency key that led to a job leads to."""
 
 
 async def submit(connection: AsyncConnection, job: NewJob) -> tuple[JobId, bool]:
     """The id of the stored job, and whether an earlier request had stored it. Raises InvalidRequest for what does not
-    fit the tables, and IdempotencyConflict."""
+    fit the tables, LimitReached, IdempotencyConflict and RequestInFlight."""
     _check(job)
-    if job.idempotency_key is not None:
-        earlier = await take_key(connection, job)
+    if job.attempt is not None:
+        earlier = await take(connection, job.attempt, KIND, job.id)
         if earlier is not None:
-            return earlier, True
+            return JobId(earlier), True
+    await admit(connection, job.tenant)
     stored = await connection.execute(
         insert_or_skip(jobs).values(_row(job)).on_conflict_do_nothing().returning(jobs.c.id)
     )
@@ -74,7 +80,6 @@ def _check(job: NewJob) -> None:
     if job.confidence is not None and not 0 <= job.confidence <= 1:
         raise InvalidRequest("confidence must be from 0 to 1", param="confidence")
     _check_text(job.webhook_url, MAX_URL_CHARS, "webhook_url")
-    _check_text(job.idempotency_key, MAX_KEY_CHARS, "Idempotency-Key")
 
 
 def _check_text(value: str | None, limit: int, param: str) -> None:

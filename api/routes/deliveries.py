@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request
 
 from api import schemas
 from api.documented import errors
+from api.idempotency import OnceRoute
 from api.json_response import Json
 from api.security import Caller
 from api.services import services_of
 from api.views import delivery_view
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=OnceRoute)
 
 
 @router.get("/v1/webhook-secret", response_model=schemas.WebhookSecret, responses=errors())

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Request
 
 from api import schemas
 from api.documented import STORED, SUBMISSION, WAIT, errors
+from api.idempotency import REPLAYED, OnceRoute, Trials
 from api.json_body import read_object
 from api.json_response import Json
 from api.security import Caller
 from api.services import services_of
-from api.submission import Envelope, parse_idempotency_key, parse_submission
+from api.submission import Envelope, parse_submission
 from api.views import event_view, is_final, job_view, origin
 from api.waiting import job_after_wait, preferred_wait_s
 from domain.errors import InvalidRequest
@@ -23,7 +24,7 @@ from storage.records import JobRecord
 RETRY_AFTER_S = "1"
 LAST_SEQ = 2**31 - 1
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=OnceRoute)
 
 
 @router.post(
@@ -33,19 +34,15 @@ router = APIRouter(tags=["jobs"])
     responses=errors(400, 408, 413, 415, 422) | STORED,
     openapi_extra=SUBMISSION,
 )
-async def submit(request: Request, caller: Caller) -> Json:
+async def submit(request: Request, caller: Caller, trial: Trials) -> Json:
     """Store a problem to be solved. The job is safe when this answers."""
     services = services_of(request)
-    envelope = Envelope(
-        caller.tenant,
-        services.settings.webhook_allowed_networks,
-        parse_idempotency_key(request.headers.get("idempotency-key")),
-    )
+    envelope = Envelope(caller.tenant, services.settings.webhook_allowed_networks, trial)
     body, _ = await read_object(request)
     job, replayed = await services.jobs.submit(parse_submission(body, envelope))
     headers = {"Location": f"{origin(request)}/v1/reasoning/jobs/{job.id}"}
     if replayed:
-        headers["Idempotent-Replayed"] = "true"
+        headers[REPLAYED] = "true"
     return await _answer(request, job, 202, headers)
 
 

@@ -17,7 +17,7 @@ from cli.stack.secrets import write_private
 from domain.errors import ConfigurationError, DeliberateError
 from domain.settings import from_environment
 from storage.database import Database
-from storage.keys import Keys
+from storage.keys import HOME, Keys
 from storage.migrate import upgrade
 
 LABEL = "deliberate up"
@@ -41,7 +41,7 @@ async def _keys(home: Path, url: str) -> None:
     try:
         keys = Keys(database)
         tenant = await keys.ensure_tenant()
-        await keys.ensure((home / API_KEY_FILE).read_text().strip(), tenant, LABEL)
+        await keys.ensure((home / API_KEY_FILE).read_text().strip(), tenant, LABEL, HOME)
         write_private(home / WEBHOOK_SECRET_FILE, await keys.webhook_secret(tenant) + "\n")
     finally:
         await database.close()

@@ -6,22 +6,27 @@ may well write, and a trace has to come back exactly as it was stored. Nothing q
 
 from __future__ import annotations
 
+from storage.tables.accounts import audit_log, recent_requests, usage_days
 from storage.tables.jobs import TOPICS, calls, events, jobs, outbox
 from storage.tables.metadata import metadata
-from storage.tables.tenants import api_keys, idempotency_keys, tenants
+from storage.tables.tenants import KEY_SOURCES, api_keys, idempotency_keys, tenants
 from storage.tables.webhooks import DELIVERY_STATES, webhook_attempts, webhook_deliveries
 
 __all__ = [
     "DELIVERY_STATES",
+    "KEY_SOURCES",
     "TOPICS",
     "api_keys",
+    "audit_log",
     "calls",
     "events",
     "idempotency_keys",
     "jobs",
     "metadata",
     "outbox",
+    "recent_requests",
     "tenants",
+    "usage_days",
     "webhook_attempts",
     "webhook_deliveries",
 ]

@@ -61,6 +61,8 @@ jobs = Table(
     later("lease_expires_at"),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
     later("cancel_requested_at"),
+    # Its owner sees it no more; it goes as soon as nobody works on it.
+    later("erase_requested_at"),
     Column("stop_reason", Text),
     Column("verdict", JSON(none_as_null=True)),
     Column("confidence", Double),
@@ -88,14 +90,16 @@ jobs = Table(
     no_negative_amount(),
     Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
     Index("ix_jobs_tenant_id_status_id", "tenant_id", "status", "id"),
-    # The claim reads the first rows of these two and nothing else, however many finished jobs there are.
+    # The claim reads the first rows of each tenant in the one, and the other, however many finished jobs there are.
     Index(
         "ix_jobs_queued",
+        "tenant_id",
         text("priority DESC"),
         "created_at",
         "id",
         postgresql_where=text("status = 'queued'"),
     ),
+    Index("ix_jobs_erasing", "erase_requested_at", postgresql_where=text("erase_requested_at IS NOT NULL")),
     Index("ix_jobs_leases", "lease_expires_at", postgresql_where=text("status = 'in_progress'")),
 )
 

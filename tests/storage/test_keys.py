@@ -72,7 +72,7 @@ async def test_a_bootstrap_key_has_any_form_and_is_ensured_once(
 
 async def test_a_revoked_key_is_nobody(database: Database, keys: Keys, tenant: TenantId) -> None:
     token = await keys.create(tenant, "laptop")
-    await run_sql(database, "UPDATE api_keys SET revoked_at = now()")
+    await run_sql(database, "UPDATE api_keys SET revoked_at = now(), revoked_by = 'key_x'")
     assert await keys.authenticate(token) is None
 
 

@@ -20,7 +20,7 @@ from storage.idempotency import purge_keys
 from storage.jobs import Jobs
 from storage.keys import Keys
 from storage.traces import Traces
-from tests.support.jobs import new_job, run_sql, scalar
+from tests.support.jobs import keyed, new_job, run_sql, scalar
 
 pytestmark = pytest.mark.integration
 
@@ -75,8 +75,8 @@ async def test_any_text_comes_back_as_it_was(text: str, database: Database, jobs
         ({"confidence": float("nan")}, "confidence"),
         ({"webhook_url": "http://x/\x00"}, "webhook_url"),
         ({"webhook_url": "http://x/" + "y" * 3000}, "webhook_url"),
-        ({"idempotency_key": "\ud800"}, "Idempotency-Key"),
-        ({"idempotency_key": "k" * 256}, "Idempotency-Key"),
+        ({"attempt": keyed(TenantId("ten_0"), "\ud800")}, "Idempotency-Key"),
+        ({"attempt": keyed(TenantId("ten_0"), "k" * 256)}, "Idempotency-Key"),
     ],
 )
 async def test_what_no_column_holds_is_the_callers_mistake(
@@ -90,7 +90,7 @@ async def test_what_no_column_holds_is_the_callers_mistake(
 
 async def test_a_job_of_no_tenant_leaves_nothing(database: Database, jobs: Jobs, tenant: TenantId) -> None:
     with pytest.raises(StatementRefused, match="fk_jobs_tenant_id"):
-        await jobs.submit(new_job(TenantId("ten_0"), idempotency_key=None))
+        await jobs.submit(new_job(TenantId("ten_0")))
     for table in ("jobs", "events", "outbox"):
         assert await scalar(database, f"SELECT count(*) FROM {table}") == 0
 
@@ -106,30 +106,30 @@ async def test_the_same_job_again_is_no_second_job(database: Database, jobs: Job
 
 
 async def test_the_same_key_and_request_replays_the_first_job(jobs: Jobs, tenant: TenantId) -> None:
-    first, _ = await jobs.submit(new_job(tenant, idempotency_key="k", request_hash="h"))
-    again, replay = await jobs.submit(new_job(tenant, idempotency_key="k", request_hash="h"))
+    first, _ = await jobs.submit(new_job(tenant, attempt=keyed(tenant, "k", "h")))
+    again, replay = await jobs.submit(new_job(tenant, attempt=keyed(tenant, "k", "h")))
     assert (again.id, replay) == (first.id, True)
 
 
 async def test_the_same_key_with_another_request_is_a_conflict(
     database: Database, jobs: Jobs, tenant: TenantId
 ) -> None:
-    await jobs.submit(new_job(tenant, idempotency_key="k", request_hash="h"))
+    await jobs.submit(new_job(tenant, attempt=keyed(tenant, "k", "h")))
     with pytest.raises(IdempotencyConflict):
-        await jobs.submit(new_job(tenant, idempotency_key="k", request_hash="other"))
+        await jobs.submit(new_job(tenant, attempt=keyed(tenant, "k", "other")))
     assert await scalar(database, "SELECT count(*) FROM jobs") == 1
 
 
 async def test_keys_of_two_tenants_do_not_meet(database: Database, jobs: Jobs, tenant: TenantId) -> None:
     other = await Keys(database).ensure_tenant("other")
-    mine, _ = await jobs.submit(new_job(tenant, idempotency_key="k", request_hash="h"))
-    theirs, replay = await jobs.submit(new_job(other, idempotency_key="k", request_hash="else"))
+    mine, _ = await jobs.submit(new_job(tenant, attempt=keyed(tenant, "k", "h")))
+    theirs, replay = await jobs.submit(new_job(other, attempt=keyed(other, "k", "else")))
     assert not replay
     assert theirs.id != mine.id
 
 
 async def test_a_race_for_a_key_makes_one_job(database: Database, jobs: Jobs, tenant: TenantId) -> None:
-    racers = [new_job(tenant, idempotency_key="k", request_hash="h") for _ in range(16)]
+    racers = [new_job(tenant, attempt=keyed(tenant, "k", "h")) for _ in range(16)]
     results = await asyncio.gather(*map(jobs.submit, racers))
     assert len({record.id for record, _ in results}) == 1
     assert sorted(replay for _, replay in results) == [False] + [True] * 15
@@ -138,9 +138,9 @@ async def test_a_race_for_a_key_makes_one_job(database: Database, jobs: Jobs, te
 
 
 async def test_an_expired_key_is_free_again(database: Database, jobs: Jobs, tenant: TenantId) -> None:
-    first, _ = await jobs.submit(new_job(tenant, idempotency_key="k", request_hash="h"))
+    first, _ = await jobs.submit(new_job(tenant, attempt=keyed(tenant, "k", "h")))
     await run_sql(database, "UPDATE idempotency_keys SET expires_at = now() - interval '1 s'")
-    second, replay = await jobs.submit(new_job(tenant, idempotency_key="k", request_hash="other"))
+    second, replay = await jobs.submit(new_job(tenant, attempt=keyed(tenant, "k", "other")))
     assert not replay
     assert second.id != first.id
     hours = "SELECT extract(epoch FROM expires_at - now()) / 3600 FROM idempotency_keys"
@@ -149,7 +149,7 @@ async def test_an_expired_key_is_free_again(database: Database, jobs: Jobs, tena
 
 async def test_the_purge_deletes_expired_keys_only(database: Database, jobs: Jobs, tenant: TenantId) -> None:
     for key in ("old", "new"):
-        await jobs.submit(new_job(tenant, idempotency_key=key, request_hash="h"))
+        await jobs.submit(new_job(tenant, attempt=keyed(tenant, key, "h")))
     await run_sql(database, "UPDATE idempotency_keys SET expires_at = now() - interval '1 s' WHERE key = 'old'")
     assert await purge_keys(database) == 1
     assert await scalar(database, "SELECT string_agg(key, ',') FROM idempotency_keys") == "new"

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from domain.attempt import Attempt
 from domain.budget import Budget, Spend
 from domain.events import Event, JobStopped, MoveSettled
 from domain.ids import JobId, TenantId
@@ -36,6 +37,11 @@ def new_job(tenant: TenantId, **changes: Any) -> NewJob:
         "metadata": (),
     }
     return NewJob(**(values | changes))
+
+
+def keyed(tenant: TenantId, key: str = "k", request_hash: str = "h") -> Attempt:
+    """A POST of a job with this Idempotency-Key."""
+    return Attempt(tenant, "POST /v1/reasoning/jobs", request_hash, key)
 
 
 def settled(number: int, key: str = "", answer: str = "42") -> MoveSettled:
