@@ -20,7 +20,7 @@ from api.documented import completed
 from api.drain import on_shutdown_signal
 from api.edge import Edge
 from api.limits import BodyLimit
-from api.routes import deliveries, health, jobs, strategies
+from api.routes import admin, deliveries, health, jobs, strategies
 from api.services import Services, compose
 from domain.errors import ConfigurationError
 from domain.settings import Settings, from_environment
@@ -50,7 +50,7 @@ def _build(settings: Settings) -> FastAPI:
         title="Deliberate", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan
     )
     app.state.services = services
-    for module in (jobs, strategies, deliveries, health):
+    for module in (jobs, strategies, deliveries, admin, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit)

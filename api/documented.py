@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.admin_schemas import NewKey, NewTenant, Rotation, TenantChange
 from api.schemas import Problem, Submission
 
 _TEXTS = {
@@ -94,7 +95,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
         for operation in item.values():
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
-    for model in (Problem, Submission):
+    for model in (Problem, Submission, NewTenant, TenantChange, NewKey, Rotation):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         for name, inner in schema.pop("$defs", {}).items():
             components.setdefault(name, inner)

@@ -136,6 +136,12 @@ class JobList(Shape):
     last_id: str | None = Field(description="Pass it as `after` for the next page.")
 
 
+class DeletedJob(Shape):
+    id: str = Field(pattern="^job_")
+    object: Literal["reasoning.job.deleted"]
+    deleted: Literal[True]
+
+
 class TraceEvent(BaseModel):
     """One event; the members beside these depend on its type."""
 

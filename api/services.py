@@ -14,11 +14,16 @@ from messaging.presence import Presence
 from messaging.progress import Watcher
 from messaging.rates import Rates
 from storage.answers import Answers
+from storage.audit import Audit
 from storage.database import Database
 from storage.deliveries import Deliveries
+from storage.erasure import Erasure
 from storage.jobs import Jobs
+from storage.key_ring import KeyRing
 from storage.keys import Keys
+from storage.tenants import Tenants
 from storage.traces import Traces
+from storage.usage import Usage
 
 
 @dataclass
@@ -33,6 +38,11 @@ class Services:
     presence: Presence
     rates: Rates
     answers: Answers
+    erasure: Erasure
+    tenants: Tenants
+    key_ring: KeyRing
+    usage: Usage
+    audit: Audit
     authenticator: Authenticator
     metrics: Metrics = field(default_factory=Metrics)
     bootstrapped: bool = False
@@ -68,6 +78,11 @@ def compose(settings: Settings) -> Services:
         presence=Presence(redis_url),
         rates=Rates(redis_url),
         answers=Answers(database),
+        erasure=Erasure(database),
+        tenants=Tenants(database),
+        key_ring=KeyRing(database),
+        usage=Usage(database),
+        audit=Audit(database),
         authenticator=Authenticator(keys),
     )
 

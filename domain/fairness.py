@@ -11,7 +11,7 @@ has saved nothing up. Within a tenant: highest priority first, then oldest.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Generic, TypeVar
@@ -85,21 +85,22 @@ class FairQueue(Generic[Item]):
         heapq.heappush(line.heap, (-priority, next(self._turns), cost, item))
         self._size += 1
 
-    def pop(self) -> Item:
-        """The call that goes next. Raises IndexError when none waits."""
-        self._now, _, tenant = heapq.heappop(self._order)
-        line = self._lines[tenant]
-        _, _, cost, item = heapq.heappop(line.heap)
-        line.clock += max(cost, 0.0) / line.weight
-        self._size -= 1
-        if line.heap:
-            self._stand(tenant, line)
-        else:
-            self._forget_idle()
-        return item
-
-    def waiting(self) -> Iterable[Item]:
-        return (item for line in self._lines.values() for *_, item in line.heap)
+    def pop(self, wanted: Callable[[Item], bool] = lambda item: True) -> Item | None:
+        """The call that goes next; None when none waits. What is not wanted any more leaves without a charge."""
+        while self._order:
+            self._now, _, tenant = heapq.heappop(self._order)
+            line = self._lines[tenant]
+            _, _, cost, item = heapq.heappop(line.heap)
+            self._size -= 1
+            going = wanted(item)
+            if going:
+                line.clock += max(cost, 0.0) / line.weight
+            if line.heap:
+                self._stand(tenant, line)
+            if going:
+                self._forget_idle()
+                return item
+        return None
 
     def _stand(self, tenant: str, line: _Line[Item]) -> None:
         heapq.heappush(self._order, (line.clock, next(self._turns), tenant))

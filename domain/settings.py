@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from domain.errors import ConfigurationError
+from domain.limits import Prices
 
 PREFIX = "DELIBERATE_"
 MODELS = Path(__file__).resolve().parent.parent / "models"
@@ -43,7 +44,19 @@ class Settings:
     max_jobs: int = 256
     """Searches that one orchestrator runs at once."""
     lease_s: float = 15.0
+    calls_per_engine: int = 96
+    """Calls in one engine at once; more wait where tenants share fairly. A batch of 64 rows and half of another."""
+    price_prompt: float = 0.0
+    """Money per million prompt tokens, in any one currency; so the next two."""
+    price_generated: float = 0.0
+    price_verified: float = 0.0
+    price_exaflop: float = 0.0
+    """Money per 10^18 floating-point operations."""
     log_level: str = "info"
+
+
+def prices_of(settings: Settings) -> Prices:
+    return Prices(settings.price_prompt, settings.price_generated, settings.price_verified, settings.price_exaflop)
 
 
 def from_environment(env: Mapping[str, str]) -> Settings:
@@ -63,8 +76,10 @@ def _parse(name: str, raw: str) -> object:
             return Path(raw).expanduser().resolve()
         if name == "port":
             return _within(int(raw), 0, 65535)
-        if name in ("max_jobs", "policy_replicas", "verifier_replicas"):
+        if name in ("max_jobs", "policy_replicas", "verifier_replicas", "calls_per_engine"):
             return _within(int(raw), 1, 100_000)
+        if name.startswith("price_"):
+            return float(_within(float(raw), 0, 1e9))
         if name == "lease_s":
             return float(_within(float(raw), 1, 3600))
         if name == "api_keys":

@@ -17,11 +17,15 @@ from orchestrator.engines import Engines
 from orchestrator.journal import Journal
 from orchestrator.poison import refuse_deadly
 from orchestrator.run import Run, fail
+from orchestrator.sharing import Sharing
 
 log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 """How often queued and lease-expired jobs are looked for without a doorbell: Redis may be flushed at any time."""
+
+RESERVED_PART = 8
+"""One slot in this many is for tenants that run little, so that nobody waits for the end of another's long jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,19 @@ class Host:
     """The orchestrator process's heart. `serve` runs until `drain`."""
 
     def __init__(
-        self, store: JobStore, progress: Progress, engines: Engines, *, worker: str, max_jobs: int, lease_s: float
+        self,
+        store: JobStore,
+        progress: Progress,
+        engines: Engines | Sharing,
+        *,
+        worker: str,
+        max_jobs: int,
+        lease_s: float,
     ) -> None:
-        self._store, self._engines, self._worker = store, engines, worker
+        self._store, self._worker = store, worker
+        self._sharing = engines if isinstance(engines, Sharing) else Sharing(engines)
         self._max_jobs, self._lease_s = max_jobs, lease_s
+        self._reserved = max_jobs // RESERVED_PART
         self._journal = Journal(store, progress, self._lost)
         self._held: dict[JobId, _Held] = {}
         self._bell, self._renewal = asyncio.Event(), asyncio.Event()
@@ -83,7 +96,7 @@ class Host:
         if room <= 0 or not await self._leases_are_fresh():
             return False
         try:
-            claims = await self._store.claim(self._worker, room, self._lease_s)
+            claims = await self._store.claim(self._worker, room, self._lease_s, self._reserved)
         except Unavailable as error:
             log.warning("can't claim: %s", error.message)
             return False
@@ -107,7 +120,7 @@ class Host:
         job_log = self._journal.open(claim)
         try:
             refuse_deadly(claim)
-            run = Run(claim, self._worker, self._engines, job_log)
+            run = Run(claim, self._worker, self._sharing.engines_for(claim), job_log)
         except Exception as error:
             # Whatever it is, it concerns this job alone: raised here, it would end this process, and the next one.
             why = error.message if isinstance(error, TraceMismatch) else f"its trace can't be read ({_name(error)})"
@@ -133,7 +146,7 @@ class Host:
                 await run.fail("The search failed by a defect of ours, which is now in our log.")
         finally:
             run.abandon()
-            if len(self._held) >= self._max_jobs:
+            if len(self._held) >= self._max_jobs - self._reserved:
                 self._bell.set()
             held = self._held.get(claim.job)
             if held is not None and held.run is run:

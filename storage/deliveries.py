@@ -15,6 +15,7 @@ from domain.errors import NotFound
 from domain.ids import DeliveryId, JobId, TenantId, is_id
 from storage.database import Database
 from storage.outbox import WEBHOOK_DUE, post
+from storage.records import NOT_ERASED
 from storage.tables import jobs, webhook_deliveries
 
 MAX_ERROR_CHARS = 500
@@ -139,7 +140,7 @@ class Deliveries:
         """The deliveries of a job, oldest first. Raises NotFound."""
         if not is_id("job", job_id):
             raise NotFound("no such job: check its id")
-        owned = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.tenant_id == tenant)
+        owned = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.tenant_id == tenant, NOT_ERASED)
         query = select(*_RECORD_COLUMNS).where(webhook_deliveries.c.job_id == job_id).order_by(webhook_deliveries.c.id)
         async with self._database.transaction() as connection:
             if (await connection.execute(owned)).first() is None:

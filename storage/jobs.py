@@ -15,9 +15,10 @@ from domain.ids import JobId, TenantId, is_id
 from domain.job import FINAL, JobStatus, cancel_queued
 from domain.ports import NewJob
 from domain.verdict import StopReason
+from storage.audit import SERVICE, note
 from storage.database import Database
 from storage.outbox import CANCEL, post
-from storage.records import JobRecord, job_record, select_jobs
+from storage.records import NOT_ERASED, JobRecord, job_record, select_jobs
 from storage.stopping import stop_job
 from storage.submission import submit
 from storage.tables import jobs
@@ -79,7 +80,7 @@ class Jobs:
         if after is not None and not is_id("job", after):
             raise InvalidRequest("after must be the id of a job of the page before", param="after")
         limit = max(1, min(limit, MAX_PAGE))
-        query = select_jobs().where(jobs.c.tenant_id == tenant).order_by(jobs.c.id.desc()).limit(limit + 1)
+        query = select_jobs().where(jobs.c.tenant_id == tenant, NOT_ERASED).order_by(jobs.c.id.desc()).limit(limit + 1)
         if status is not None:
             query = query.where(jobs.c.status == status.value)
         if after is not None:
@@ -88,7 +89,7 @@ class Jobs:
             rows = (await connection.execute(query)).mappings().all()
         return [job_record(row) for row in rows[:limit]], len(rows) > limit
 
-    async def cancel(self, tenant: TenantId, job_id: str) -> JobRecord:
+    async def cancel(self, tenant: TenantId, job_id: str, actor: str = SERVICE) -> JobRecord:
         """A job that was never begun ends at once; an ended one stays as it is; any other is asked to stop.
 
         One that a worker gave back has results: its next worker ends it, with the answer found so far. Raises NotFound.
@@ -96,6 +97,8 @@ class Jobs:
         async with self._database.transaction() as connection:
             row = await _read(connection, tenant, job_id, lock=True)
             status = JobStatus(row["status"])
+            if status not in FINAL and row["cancel_requested_at"] is None:
+                await note(connection, actor, "job.cancelled", tenant, job_id)
             if status is JobStatus.QUEUED and row["started_at"] is None:
                 cancel_queued(status)
                 await connection.execute(_REQUEST_CANCEL, {"id": job_id})
@@ -132,7 +135,7 @@ class Jobs:
 
 async def _read(connection: AsyncConnection, tenant: TenantId, job_id: str, *, lock: bool = False) -> RowMapping:
     if is_id("job", job_id):
-        query = select_jobs().where(jobs.c.id == JobId(job_id), jobs.c.tenant_id == tenant)
+        query = select_jobs().where(jobs.c.id == JobId(job_id), jobs.c.tenant_id == tenant, NOT_ERASED)
         found = await connection.execute(query.with_for_update() if lock else query)
         row: RowMapping | None = found.mappings().first()
         if row is not None:

@@ -21,6 +21,10 @@ from storage.tables import jobs
 _STRATEGY: Any = StrategySpec  # a union is no `type` to a type checker, yet the codec reads it
 
 
+NOT_ERASED = jobs.c.erase_requested_at.is_(None)
+"""Every query for a job's owner has this: a job that is to be erased is not there any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobRecord:
     """What a user wrote and what a model answered stay out of the repr: it may reach a log."""

@@ -12,6 +12,7 @@ from domain.errors import NotFound
 from domain.events import Event
 from domain.ids import TenantId, is_id
 from storage.database import Database
+from storage.records import NOT_ERASED
 from storage.tables import events, jobs
 
 MAX_PAGE = 1000
@@ -40,7 +41,7 @@ class Traces:
         query = (
             select(jobs.c.id, events.c.seq, events.c.at, events.c.body)
             .outerjoin(events, (events.c.job_id == jobs.c.id) & (events.c.seq > after))
-            .where(jobs.c.id == job_id, jobs.c.tenant_id == tenant)
+            .where(jobs.c.id == job_id, jobs.c.tenant_id == tenant, NOT_ERASED)
             .order_by(events.c.seq)
             .limit(limit + 1)
         )

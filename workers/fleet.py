@@ -62,6 +62,10 @@ class Pool:
         replica = await self._least_loaded(request.key)
         return await replica.call(request)
 
+    def size(self) -> int:
+        """Replicas that take calls now."""
+        return len(self._up())
+
     def abort(self, keys: Iterable[str]) -> None:
         keys = list(keys)
         self._given_up |= self._patient & set(keys)

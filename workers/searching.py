@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import ConfigurationError
-from domain.settings import NO_VERIFIER, Settings
+from domain.settings import NO_VERIFIER, Settings, prices_of
 from inference.answers.equivalence import SymbolicEquivalence
 from messaging.presence import Presence
 from messaging.progress import RedisProgress
 from orchestrator.calibration import calibration_for
 from orchestrator.engines import Engines
 from orchestrator.host import Host
+from orchestrator.sharing import Sharing
 from storage.database import Database
 from storage.leases import PostgresJobStore
 from workers.fleet import FleetPolicy, FleetVerifier, Pool
@@ -74,7 +75,7 @@ class Searching:
                 engines = await _first(stop, self._engines(policies, verifiers, parts.equivalence))
                 if engines is not None:
                     helpers.append(group.create_task(steadily("presence", lambda: _announce(parts, stop), stop)))
-                    await self._serve(engines, parts, stop)
+                    await self._serve(self._shared(engines, policies, verifiers), parts, stop)
                 for helper in helpers:
                     helper.cancel()
         finally:
@@ -102,11 +103,22 @@ class Searching:
         calibration = calibration_for(self._settings.policy, policy.info.id, verifier_id)
         return Engines(policy, verifier, equivalence, calibration)
 
-    async def _serve(self, engines: Engines, parts: Parts, stop: asyncio.Event) -> None:
+    def _shared(self, engines: Engines, policies: Pool, verifiers: Pool | None) -> Sharing:
+        per_engine = self._settings.calls_per_engine
+
+        def capacity(pool: Pool) -> int:
+            # While there is none, calls wait there: one that gives up must be heard of.
+            return per_engine * max(1, pool.size())
+
+        return Sharing(
+            engines, lambda: capacity(policies), lambda: per_engine if verifiers is None else capacity(verifiers)
+        )
+
+    async def _serve(self, engines: Sharing, parts: Parts, stop: asyncio.Event) -> None:
         settings = self._settings
         worker = f"{socket.gethostname()}:{os.getpid()}"
         host = self._host = Host(
-            PostgresJobStore(parts.database),
+            PostgresJobStore(parts.database, prices_of(settings)),
             parts.progress,
             engines,
             worker=worker,
@@ -114,7 +126,7 @@ class Searching:
             lease_s=settings.lease_s,
         )
         serving = asyncio.ensure_future(host.serve())
-        logger.info("%s serves with %s", worker, engines.policy.info.id)
+        logger.info("%s serves with %s", worker, engines.model)
         stopping = asyncio.ensure_future(stop.wait())
         try:
             await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)

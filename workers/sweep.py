@@ -1,4 +1,5 @@
-"""Finds, without Redis, what nobody was told of: jobs that wait too long and idempotency keys that are too old."""
+"""Finds, without Redis, what nobody was told of: jobs that wait too long, what is to be erased, and idempotency keys
+that are too old."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import logging
 import time
 
 from storage.database import Database
+from storage.erasure import Erasure
 from storage.idempotency import purge_keys
 from storage.jobs import Jobs
 from workers.steady import pause
@@ -15,6 +17,8 @@ EVERY_S = 2.0
 STALE_S = 5.0
 """A queued or lease-expired job that waits longer than this is rung for again."""
 PURGE_EVERY_S = 600.0
+RETAIN_EVERY_S = 60.0
+"""Retention is looked after so often, and at every step while there is more to erase."""
 
 logger = logging.getLogger("deliberate.workers")
 
@@ -23,14 +27,21 @@ class Sweep:
     def __init__(self, database: Database, stop: asyncio.Event) -> None:
         self._database = database
         self._jobs = Jobs(database)
+        self._erasure = Erasure(database)
         self._stop = stop
         self._purged_at = -PURGE_EVERY_S
+        self._retained_at = -RETAIN_EVERY_S
 
     async def step(self) -> None:
         """Raises Unavailable."""
         rung = await self._jobs.ring_stale(STALE_S)
         if rung:
             logger.debug("rang again for %d waiting jobs", rung)
+        erased = await self._erasure.sweep()
+        if erased:
+            logger.info("erased %d jobs", erased)
+        if time.monotonic() - self._retained_at >= RETAIN_EVERY_S and not await self._erasure.retain():
+            self._retained_at = time.monotonic()
         if time.monotonic() - self._purged_at >= PURGE_EVERY_S:
             await purge_keys(self._database)
             self._purged_at = time.monotonic()

@@ -99,8 +99,15 @@ async def trace(
 @router.post("/v1/reasoning/jobs/{job_id}/cancel", response_model=schemas.Job, responses=errors(404))
 async def cancel(request: Request, caller: Caller, job_id: str) -> Json:
     """End the job: at once when it is queued, soon when it runs. One that has ended is returned as it is."""
-    job = await services_of(request).jobs.cancel(caller.tenant, job_id)
+    job = await services_of(request).jobs.cancel(caller.tenant, job_id, caller.key_id)
     return await _answer(request, job, 200, {})
+
+
+@router.delete("/v1/reasoning/jobs/{job_id}", response_model=schemas.DeletedJob, responses=errors(404))
+async def delete(request: Request, caller: Caller, job_id: str) -> Json:
+    """Erase the job with its prompt, trace, answer and webhooks. One that runs is cancelled, and erased at its end."""
+    await services_of(request).erasure.erase(caller.tenant, job_id, caller.key_id)
+    return Json({"id": job_id, "object": "reasoning.job.deleted", "deleted": True})
 
 
 async def _status(request: Request, caller: Caller, job_id: str, status_while_open: int) -> Json:

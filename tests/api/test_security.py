@@ -28,6 +28,16 @@ OWNED = [
     ("GET", "/trace"),
     ("GET", "/deliveries"),
     ("POST", "/cancel"),
+    ("DELETE", ""),
+]
+NO_KEY = "key_00000000000000000000000000"
+NO_TENANT = "ten_00000000000000000000000000"
+ADMIN = [
+    *(("GET", f"/v1/admin/{part}") for part in ("tenants", "keys", "usage", "audit")),
+    *(("POST", f"/v1/admin/{part}") for part in ("tenants", "keys")),
+    *((method, f"/v1/admin/tenants/{NO_TENANT}") for method in ("GET", "POST", "DELETE")),
+    ("POST", f"/v1/admin/keys/{NO_KEY}/rotate"),
+    ("DELETE", f"/v1/admin/keys/{NO_KEY}"),
 ]
 PRIVATE = [
     ("POST", JOBS),
@@ -35,6 +45,8 @@ PRIVATE = [
     *((method, f"{JOBS}/{NOBODY}{suffix}") for method, suffix in OWNED),
     ("GET", "/v1/reasoning/strategies"),
     ("GET", "/v1/webhook-secret"),
+    ("GET", "/v1/usage"),
+    *ADMIN,
     ("POST", "/v1/webhook-deliveries/whd_00000000000000000000000000/replay"),
 ]
 
@@ -54,7 +66,12 @@ def test_the_table_above_has_every_route(app: FastAPI) -> None:
         for method in item
         if path.startswith("/v1")
     }
-    ids = {NOBODY: "{job_id}", "whd_00000000000000000000000000": "{delivery_id}"}
+    ids = {
+        NOBODY: "{job_id}",
+        NO_KEY: "{key_id}",
+        NO_TENANT: "{tenant}",
+        "whd_00000000000000000000000000": "{delivery_id}",
+    }
     covered = set()
     for method, path in PRIVATE:
         for known, name in ids.items():

@@ -174,11 +174,11 @@ class ExpiringStore(FakeStore):
         if self.away:
             raise Unavailable("away")
 
-    async def claim(self, worker: str, limit: int, lease_s: float) -> tuple[Claim, ...]:
+    async def claim(self, worker: str, limit: int, lease_s: float, reserved: int = 0) -> tuple[Claim, ...]:
         self._check()
         self.queued += self.expired
         self.expired = []
-        return await super().claim(worker, limit, lease_s)
+        return await super().claim(worker, limit, lease_s, reserved)
 
     async def renew(self, worker: str, claims: Sequence[tuple[JobId, int]], lease_s: float) -> Renewal:
         self._check()

@@ -106,7 +106,7 @@ class FakeStore:
         self.fences[JobId(job)] = 0
         self.queued.append(JobId(job))
 
-    async def claim(self, worker: str, limit: int, lease_s: float) -> tuple[Claim, ...]:
+    async def claim(self, worker: str, limit: int, lease_s: float, reserved: int = 0) -> tuple[Claim, ...]:
         taken, self.queued = self.queued[:limit], self.queued[limit:]
         for job in taken:
             self.fences[job] += 1

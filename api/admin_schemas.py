@@ -1,0 +1,120 @@
+"""The shapes of the operator's routes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.schemas import Shape
+from domain.limits import MAX_WEIGHT
+from domain.scopes import SCOPES
+
+_NONE = "null: no limit."
+
+
+class TenantLimits(Shape):
+    weight: float = Field(1.0, gt=0, le=MAX_WEIGHT, description="Share of slots and search steps.")
+    max_running: int | None = Field(None, ge=0, description=f"Jobs in progress at once; more wait. {_NONE}")
+    max_queued: int | None = Field(None, ge=0, description=f"Waiting jobs; more are refused (429). {_NONE}")
+    tokens_per_day: int | None = Field(None, ge=0, description=f"Generated plus verified, by UTC day. {_NONE}")
+    cost_per_day: float | None = Field(None, ge=0, description=f"Money, where prices are set. {_NONE}")
+    requests_per_minute: int | None = Field(None, ge=1, description=_NONE)
+    retention_days: int | None = Field(None, ge=0, description="Ended jobs are erased after so many days. null: never.")
+
+
+class TenantChange(TenantLimits):
+    pass
+
+
+class NewTenant(TenantLimits):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+
+
+class Tenant(Shape):
+    id: str = Field(pattern="^ten_")
+    object: Literal["tenant"]
+    name: str
+    created_at: float
+    limits: TenantLimits
+
+
+class TenantList(Shape):
+    object: Literal["list"]
+    data: list[Tenant]
+
+
+class DeletedTenant(Shape):
+    id: str
+    object: Literal["tenant.deleted"]
+    deleted: Literal[True]
+
+
+class NewKey(Shape):
+    label: str = Field(min_length=1, max_length=200)
+    tenant: str = Field("default", description="Id or name.")
+    scopes: list[str] | None = Field(None, description=f"Of {', '.join(SCOPES)}; left out: all but the last.")
+    expires_in_s: float | None = Field(None, ge=0)
+
+
+class Rotation(Shape):
+    overlap_s: float = Field(86_400, ge=0, description="So long the old secret works too.")
+
+
+class Key(Shape):
+    id: str = Field(pattern="^key_")
+    object: Literal["api_key"]
+    tenant_id: str
+    label: str
+    scopes: list[str]
+    source: Literal["created", "environment", "home"]
+    created_at: float
+    expires_at: float | None
+    previous_until: float | None = Field(description="Until then the secret before the last rotation works too.")
+    last_used_at: float | None
+    revoked_at: float | None
+
+
+class SecretKey(Key):
+    token: str | None = Field(description="Shown once; null when the request is a repetition.")
+
+
+class KeyList(Shape):
+    object: Literal["list"]
+    data: list[Key]
+
+
+class DayOfUse(Shape):
+    tenant_id: str
+    tenant: str | None = Field(description="Its name; null when the tenant is gone.")
+    day: str = Field(description="In UTC, such as 2026-11-20.")
+    calls: int
+    cost: float = Field(description="At the prices of the moment; 0 where none are set.")
+    prompt_tokens: int
+    generated_tokens: int
+    verified_tokens: int
+    flops: float
+    rollouts: int
+    verifier_calls: int
+
+
+class UsageList(Shape):
+    object: Literal["list"]
+    data: list[DayOfUse]
+
+
+class AuditEntry(Shape):
+    id: int
+    object: Literal["audit.entry"]
+    at: float
+    actor: str = Field(description="The id of a key, or `service`.")
+    action: str
+    tenant_id: str | None
+    object_id: str | None
+    details: dict[str, Any]
+
+
+class AuditPage(Shape):
+    object: Literal["list"]
+    data: list[AuditEntry]
+    has_more: bool
