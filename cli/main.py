@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cli.commands import calibrate, demo, doctor, jobs, key, problems, replay, solve, train, up
+from cli.commands import accounts, calibrate, demo, doctor, jobs, keys, problems, replay, solve, tenants, train, up
 from domain.errors import DeliberateError
 
 BAD_INPUT = 2
@@ -36,8 +36,11 @@ app.command()(solve.solve)
 app.command()(replay.replay)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
-app.command()(key.key)
+app.command()(accounts.usage)
+app.command()(accounts.audit)
 app.command()(calibrate.calibrate)
+app.add_typer(keys.app, name="keys")
+app.add_typer(tenants.app, name="tenants")
 app.add_typer(problems.app, name="problems")
 app.add_typer(train.app, name="train")
 

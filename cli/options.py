@@ -30,4 +30,5 @@ Seconds = Annotated[float | None, typer.Option(help="Budget: wall-clock seconds.
 Confidence = Annotated[float | None, typer.Option("--confidence", "-c", help="Stop at this certainty, 0 to 1.")]
 Seed = Annotated[int | None, typer.Option(help="Of everything random; left out: one is drawn.")]
 Url = Annotated[str | None, typer.Option("--url", help="Address of the service; default: the one of DELIBERATE_HOME.")]
+Tenant = Annotated[str | None, typer.Option(help="Id or name of a tenant; left out: all.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

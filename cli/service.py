@@ -110,6 +110,15 @@ class Service:
     def readyz(self) -> dict[str, Any]:
         return self._call("GET", "/readyz")
 
+    def get(self, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        return self._call("GET", path, params=params)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._call("POST", path, json=body)
+
+    def delete(self, path: str) -> dict[str, Any]:
+        return self._call("DELETE", path)
+
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
             answer = self._http.request(method, path, **options)

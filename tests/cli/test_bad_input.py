@@ -87,14 +87,14 @@ def test_a_wrong_setting_is_named_by_every_command(
 def test_a_missing_key_names_the_remedy(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     (home / "api_key").unlink()
     assert "no API key" in said(capsys, "list")
-    assert "run `deliberate up` there first, or set DELIBERATE_API_KEYS" in said(capsys, "key")
+    assert "run `deliberate up` there first, or set DELIBERATE_API_KEYS" in said(capsys, "keys", "show")
 
 
 def test_a_key_of_the_environment_comes_first(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DELIBERATE_API_KEYS", "one,two")
-    assert run(["key"]) == 0
+    assert run(["keys", "show"]) == 0
     assert capsys.readouterr().out == "one\n"
 
 
