@@ -29,6 +29,7 @@ QUIET_S = 2.0
 SILENCE_S = 3.0
 """A listener that hears nothing for this long, not even the answer to its ping, has lost Redis."""
 RETRY_S = 0.5
+CLOSING_S = 0.2
 
 logger = logging.getLogger("deliberate.progress")
 
@@ -94,10 +95,10 @@ class Watcher:
         self._task = asyncio.create_task(self._listen_for_ever(), name="progress listener")
 
     async def close(self) -> None:
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
+            # Once is not enough: a cancellation that meets the end of a timeout is lost inside of redis-py.
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task}, timeout=CLOSING_S)
         await self._redis.aclose()
 
     @contextlib.contextmanager

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from api.scopes import scope_of
 from api.services import Services
+from domain.limits import Prices
 from domain.scopes import OF_TENANTS, SCOPES
 from storage.database import Database
 from storage.keys import Keys
@@ -147,17 +148,20 @@ class TestKeys:
     def keys(self, database: Database) -> Keys:
         return Keys(database)
 
-    @pytest.mark.parametrize(
-        ("body", "param"),
-        [
-            ({}, "label"), ({"label": ""}, "label"), ({"label": "a\nb"}, "label"), ({"label": "x", "tenant": 1}, "tenant"),
-            ({"label": "x", "scopes": []}, "scopes"), ({"label": "x", "scopes": "admin"}, "scopes"),
-            ({"label": "x", "scopes": ["root"]}, "scopes"), ({"label": "x", "expires_in_s": -1}, "expires_in_s"),
+    async def test_wrong_keys_are_refused(self, client: httpx.AsyncClient) -> None:
+        wrong: list[tuple[dict[str, object], str]] = [
+            ({}, "label"),
+            ({"label": ""}, "label"),
+            ({"label": "a\nb"}, "label"),
+            ({"label": "x", "tenant": 1}, "tenant"),
+            ({"label": "x", "scopes": []}, "scopes"),
+            ({"label": "x", "scopes": "admin"}, "scopes"),
+            ({"label": "x", "scopes": ["root"]}, "scopes"),
+            ({"label": "x", "expires_in_s": -1}, "expires_in_s"),
             ({"label": "x", "secret": "mine"}, "secret"),
-        ],
-    )  # fmt: skip
-    async def test_wrong_keys_are_refused(self, client: httpx.AsyncClient, body: dict[str, object], param: str) -> None:
-        check_problem(await client.post(f"{ADMIN}/keys", json=body), 422, param)
+        ]
+        for body, param in wrong:
+            check_problem(await client.post(f"{ADMIN}/keys", json=body), 422, param)
 
 
 class TestTenants:
@@ -232,8 +236,6 @@ class TestLimits:
     async def test_a_days_quota_ends_the_day(
         self, app: FastAPI, client: httpx.AsyncClient, database: Database, limits: dict[str, float]
     ) -> None:
-        from domain.limits import Prices
-
         await new_tenant(client, **limits)
         store = PostgresJobStore(database, Prices(generated=1.0))
         async with client_of(app, await new_key(client)) as one:
