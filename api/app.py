@@ -19,8 +19,10 @@ from api.bootstrap import bootstrap
 from api.documented import completed
 from api.drain import on_shutdown_signal
 from api.edge import Edge
+from api.examples import with_examples
 from api.limits import BodyLimit
-from api.routes import admin, deliveries, health, jobs, strategies
+from api.links import with_links
+from api.routes import admin, deliveries, health, jobs, strategies, streams, webhook_endpoints
 from api.services import Services, compose
 from domain.errors import ConfigurationError
 from domain.settings import Settings, from_environment
@@ -50,7 +52,7 @@ def _build(settings: Settings) -> FastAPI:
         title="Deliberate", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan
     )
     app.state.services = services
-    for module in (jobs, strategies, deliveries, admin, health):
+    for module in (jobs, streams, strategies, deliveries, webhook_endpoints, admin, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit)
@@ -61,7 +63,7 @@ def _build(settings: Settings) -> FastAPI:
 class DeliberateAPI(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = completed(super().openapi())
+            self.openapi_schema = with_links(with_examples(completed(super().openapi())))
         return self.openapi_schema
 
 
@@ -69,6 +71,7 @@ class DeliberateAPI(FastAPI):
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     services.watcher.start()
+    services.feeds.start()
     starting = asyncio.create_task(bootstrap(services), name="bootstrap")
     await asyncio.wait({starting}, timeout=FIRST_TRY_S)
     try:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from api.admin_schemas import NewKey, NewTenant, Rotation, TenantChange
 from api.schemas import Problem, Submission
+
+BODIES: dict[str, type[BaseModel]] = {}
+"""Models of bodies that routes read by themselves; the framework does not know them."""
 
 _TEXTS = {
     400: "The body is not a JSON object.",
@@ -53,6 +58,14 @@ SUBMISSION: dict[str, Any] = {
     },
 }
 
+
+def body_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """`openapi_extra=` for a route that reads a JSON object by itself."""
+    BODIES.setdefault(model.__name__, model)
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
 WAIT: dict[str, Any] = {
     "parameters": [
         {
@@ -95,7 +108,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
         for operation in item.values():
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
-    for model in (Problem, Submission, NewTenant, TenantChange, NewKey, Rotation):
+    for model in (Problem, Submission, NewTenant, TenantChange, NewKey, Rotation, *BODIES.values()):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         for name, inner in schema.pop("$defs", {}).items():
             components.setdefault(name, inner)

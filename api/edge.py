@@ -23,6 +23,7 @@ access = logging.getLogger("deliberate.access")
 logger = logging.getLogger("deliberate.api")
 
 UNMATCHED = "(unmatched)"
+SHOWN_IDS = ("job", "whd", "whe")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -83,6 +84,6 @@ class _Exchange:
 def _shown(scope: Scope, route: str) -> str:
     """The route with the id in it, when it is a well-formed one of ours."""
     for name, value in scope.get("path_params", {}).items():
-        if is_id("job", str(value)) or is_id("whd", str(value)):
+        if any(is_id(prefix, str(value)) for prefix in SHOWN_IDS):
             route = route.replace("{" + name + "}", value)
     return route

@@ -37,6 +37,13 @@ async def read_object(request: Request) -> tuple[dict[str, Any], bytes]:
     return value, raw
 
 
+async def read_object_or_nothing(request: Request) -> dict[str, Any]:
+    """The same for a body that may be left out."""
+    if not await request.body():
+        return {}
+    return (await read_object(request))[0]
+
+
 def parse(raw: bytes) -> Any:
     try:
         value = json.loads(

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from api.json_response import Json
 from domain.errors import (
@@ -91,10 +92,21 @@ def install(app: FastAPI) -> None:
     """Every error that a route raises becomes a problem."""
 
     async def answer(request: Request, error: Exception) -> Json:
-        return problem_response(_problem_of(error), getattr(request.state, "request_id", None))
+        problem = _problem_of(error)
+        if problem.status == 405:
+            problem.headers |= allowed(request)
+        return problem_response(problem, getattr(request.state, "request_id", None))
 
     for kind in (HttpProblem, DeliberateError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
+
+
+def allowed(request: Request) -> dict[str, str]:
+    """The Allow header for all documented routes at this address: the framework names those of the first one only."""
+    for path, item in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.url.path):
+            return {"Allow": ", ".join(sorted(method.upper() for method in item))}
+    return {}
 
 
 def _problem_of(error: Exception) -> HttpProblem:
@@ -131,7 +143,7 @@ def _retry_headers(error: DeliberateError) -> dict[str, str]:
 
 def _of_validation(error: RequestValidationError) -> HttpProblem:
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    name = ".".join(part for part in first["loc"][1:] if isinstance(part, str)) or str(first["loc"][0])
     return HttpProblem(422, InvalidRequest.code, f"{name}: {first['msg']}", param=name)
 
 

@@ -6,7 +6,7 @@ than the rest of it.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,7 @@ from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "max"]
+JobEventType = Literal["job.completed", "job.incomplete", "job.failed", "job.cancelled"]
 ConfidenceKind = Literal["agreement", "calibrated"]
 
 
@@ -69,7 +70,18 @@ class Submission(Shape):
         description="Stop when the answer is this certain; a job that ends less certain is `incomplete`.",
     )
     webhook_url: str | None = Field(None, max_length=2048, description="Absolute http or https URL.")
+    webhook_events: list[JobEventType] | None = Field(
+        None, min_length=1, description="What `webhook_url` is to hear of; left out: every end."
+    )
     metadata: dict[str, str] | None = Field(None, description="At most 16 pairs of strings.")
+    labels: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = Field(
+        None, max_length=16, description="Words to find jobs by."
+    )
+    deadline: float | str | None = Field(
+        None,
+        description="Unix seconds, or RFC 3339 with an offset: the job ends by then, with the best answer so far.",
+    )
+    deadline_seconds: float | None = Field(None, gt=0, description="The same, in seconds from now.")
     seed: int | None = Field(None, ge=0, le=2**63 - 1, description="Left out: one is drawn.")
     priority: int | None = Field(None, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)
 
@@ -117,15 +129,23 @@ class Job(Shape):
     seed: int
     priority: int
     metadata: dict[str, str]
+    labels: list[str]
+    deadline: float | None
     webhook_url: str | None
+    webhook_events: list[str] | None = Field(description="null: all.")
     cancel_requested: bool
     queue_position: int | None = Field(description="0: next; null when not queued and in lists.")
+    estimated_start_at: float | None = Field(
+        description="When it may be claimed, by how fast jobs end; null when nobody can say, and in lists."
+    )
+    estimated_finish_at: float | None = Field(description="When it may have ended; never after its deadline.")
     created_at: float
     started_at: float | None
     ended_at: float | None
     status_url: str
     result_url: str
     trace_url: str
+    events_url: str
     cancel_url: str
 
 
@@ -192,7 +212,9 @@ class WebhookSecret(Shape):
 class Delivery(Shape):
     id: str = Field(pattern="^whd_")
     object: Literal["webhook.delivery"]
-    job_id: str
+    job_id: str | None = Field(description="null for events of other things than jobs.")
+    endpoint_id: str | None = Field(description="null for a job's own `webhook_url`.")
+    event_type: str
     url: str
     status: Literal["pending", "delivered", "dead"]
     attempts: int

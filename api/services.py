@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from api.feeds import Feeds
 from api.metrics import Metrics
 from api.security import Authenticator
 from domain.errors import ConfigurationError
@@ -13,14 +14,18 @@ from domain.settings import Settings
 from messaging.presence import Presence
 from messaging.progress import Watcher
 from messaging.rates import Rates
+from messaging.webhooks import WebhookSender
 from storage.answers import Answers
 from storage.audit import Audit
 from storage.database import Database
 from storage.deliveries import Deliveries
+from storage.delivery_log import DeliveryLog
+from storage.endpoints import Endpoints
 from storage.erasure import Erasure
 from storage.jobs import Jobs
 from storage.key_ring import KeyRing
 from storage.keys import Keys
+from storage.pace import PaceKeeper
 from storage.tenants import Tenants
 from storage.traces import Traces
 from storage.usage import Usage
@@ -34,6 +39,11 @@ class Services:
     traces: Traces
     keys: Keys
     deliveries: Deliveries
+    delivery_log: DeliveryLog
+    endpoints: Endpoints
+    sender: WebhookSender
+    pace: PaceKeeper
+    feeds: Feeds
     watcher: Watcher
     presence: Presence
     rates: Rates
@@ -53,8 +63,10 @@ class Services:
     def drain(self) -> None:
         self.draining = True
         self.watcher.wake_all()
+        self.feeds.wake_all()
 
     async def close(self) -> None:
+        await self.feeds.close()
         await self.watcher.close()
         await self.presence.close()
         await self.rates.close()
@@ -66,15 +78,20 @@ def compose(settings: Settings) -> Services:
     database_url = _needed(settings.database_url, "DELIBERATE_DATABASE_URL")
     redis_url = _needed(settings.redis_url, "DELIBERATE_REDIS_URL")
     database = Database.open(database_url)
-    keys = Keys(database)
+    keys, traces, watcher = Keys(database), Traces(database), Watcher(redis_url)
     return Services(
         settings=settings,
         database=database,
         jobs=Jobs(database),
-        traces=Traces(database),
+        traces=traces,
         keys=keys,
         deliveries=Deliveries(database),
-        watcher=Watcher(redis_url),
+        delivery_log=DeliveryLog(database),
+        endpoints=Endpoints(database),
+        pace=PaceKeeper(database),
+        sender=WebhookSender(settings.webhook_allowed_networks),
+        watcher=watcher,
+        feeds=Feeds(traces, watcher),
         presence=Presence(redis_url),
         rates=Rates(redis_url),
         answers=Answers(database),

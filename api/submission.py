@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.idempotency import Trial
+from api.times import parse_time
 from domain.budget import parse_budget
 from domain.effort import parse_search
 from domain.errors import InvalidRequest
@@ -16,13 +17,20 @@ from domain.ids import ENTROPY_BYTES, JobId, TenantId, make_id
 from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from domain.ports import NewJob
 from domain.problem import parse_problem
+from domain.webhook_events import parse_job_events
 from messaging.addresses import Networks, url_refusal
 
-MEMBERS = ("problem", "strategy", "effort", "budget", "confidence", "webhook_url", "metadata", "seed", "priority")
+MEMBERS = (
+    "problem", "strategy", "effort", "budget", "confidence", "webhook_url", "webhook_events", "metadata", "labels",
+    "seed", "priority", "deadline", "deadline_seconds",
+)  # fmt: skip
 LARGEST_SEED = 2**63 - 1
 MOST_METADATA = 16
 LONGEST_METADATA_KEY = 64
 LONGEST_METADATA_VALUE = 512
+MOST_LABELS = 16
+LONGEST_LABEL = 64
+LATEST_DEADLINE_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,9 @@ def parse_submission(body: Mapping[str, Any], envelope: Envelope) -> NewJob:
         seed=_seed(body.get("seed")),
         priority=_priority(body.get("priority")),
         webhook_url=_webhook_url(body.get("webhook_url"), envelope.allowed),
+        webhook_events=_webhook_events(body),
+        labels=_labels(body.get("labels")),
+        deadline_unix_s=_deadline(body),
         metadata=_metadata(body.get("metadata")),
         attempt=None if envelope.trial is None else envelope.trial.of(body),
     )
@@ -94,6 +105,44 @@ def _webhook_url(value: object, allowed: Networks) -> str | None:
     if refusal is not None:
         raise InvalidRequest(f"webhook_url {refusal}", param="webhook_url")
     return value
+
+
+def _webhook_events(body: Mapping[str, Any]) -> tuple[str, ...] | None:
+    events = parse_job_events(body.get("webhook_events"))
+    if events is not None and body.get("webhook_url") is None:
+        raise InvalidRequest("webhook_events says what webhook_url is to get: send both", param="webhook_events")
+    return events
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) > MOST_LABELS:
+        raise InvalidRequest(f"labels must be a list of at most {MOST_LABELS} strings", param="labels")
+    for label in value:
+        if not isinstance(label, str) or not 1 <= len(label) <= LONGEST_LABEL:
+            raise InvalidRequest(f"a label must be a string of 1 to {LONGEST_LABEL} characters", param="labels")
+    return tuple(dict.fromkeys(value))
+
+
+def _deadline(body: Mapping[str, Any]) -> float | None:
+    """Unix seconds, of a deadline given as a time or as seconds from now."""
+    at, seconds = body.get("deadline"), body.get("deadline_seconds")
+    if at is not None and seconds is not None:
+        raise InvalidRequest("send deadline or deadline_seconds, not both", param="deadline_seconds")
+    param, now = ("deadline_seconds", time.time()) if at is None else ("deadline", time.time())
+    if at is None and seconds is None:
+        return None
+    moment = parse_time(at, "deadline") if seconds is None else now + _seconds(seconds)
+    if not now < moment <= now + LATEST_DEADLINE_S:
+        raise InvalidRequest(f"{param} must be in the future and within 30 days", param=param)
+    return moment
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LATEST_DEADLINE_S:
+        raise InvalidRequest("deadline_seconds must be a number above 0, at most 30 days", param="deadline_seconds")
+    return float(value)
 
 
 def _metadata(value: object) -> tuple[tuple[str, str], ...]:

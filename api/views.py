@@ -11,11 +11,13 @@ from fastapi import Request
 
 from domain.codec import encode
 from domain.effort import EFFORTS, adaptive_for
-from domain.job import FINAL
+from domain.estimating import Estimate, Pace, estimate_queued, estimate_running
+from domain.job import FINAL, JobStatus
 from domain.recipe import DEFAULT_STRATEGY, StrategySpec, spec_to_json
 from domain.specs.adaptive import Adaptive
 from domain.specs.parameters import Bounds
-from storage.deliveries import DeliveryRecord
+from storage.delivery_log import DeliveryRecord
+from storage.endpoints import Endpoint
 from storage.records import JobRecord
 from storage.traces import StoredEvent
 
@@ -30,7 +32,9 @@ def origin(request: Request) -> str:
     return f"{request.url.scheme}://{host}" if _HOST.match(host) else ""
 
 
-def job_view(job: JobRecord, base: str, queue_position: int | None = None) -> dict[str, Any]:
+def job_view(
+    job: JobRecord, base: str, queue_position: int | None = None, estimate: Estimate | None = None
+) -> dict[str, Any]:
     verdict = job.verdict
     url = f"{base}{JOBS}/{job.id}"
     return {
@@ -52,17 +56,33 @@ def job_view(job: JobRecord, base: str, queue_position: int | None = None) -> di
         "seed": job.seed,
         "priority": job.priority,
         "metadata": dict(job.metadata),
+        "labels": list(job.labels),
+        "deadline": moment(job.deadline),
         "webhook_url": job.webhook_url,
+        "webhook_events": None if job.webhook_events is None else list(job.webhook_events),
         "cancel_requested": job.cancel_requested,
         "queue_position": queue_position,
+        "estimated_start_at": None if estimate is None else estimate.start_at,
+        "estimated_finish_at": None if estimate is None else estimate.finish_at,
         "created_at": moment(job.created_at),
         "started_at": moment(job.started_at),
         "ended_at": moment(job.ended_at),
         "status_url": url,
         "result_url": f"{url}/result",
         "trace_url": f"{url}/trace",
+        "events_url": f"{url}/events",
         "cancel_url": f"{url}/cancel",
     }
+
+
+def estimate_of(job: JobRecord, position: int | None, pace: Pace) -> Estimate:
+    """Of a job that has not ended."""
+    now = job.read_at.timestamp()
+    deadline = moment(job.deadline)
+    if job.status is JobStatus.QUEUED:
+        return estimate_queued(now, position or 0, pace, deadline)
+    started = (job.started_at or job.read_at).timestamp()
+    return estimate_running(now, round(started, 3), job.budget.seconds, pace, deadline)
 
 
 def usage_view(job: JobRecord) -> dict[str, Any]:
@@ -86,6 +106,8 @@ def delivery_view(delivery: DeliveryRecord) -> dict[str, Any]:
         "id": delivery.id,
         "object": "webhook.delivery",
         "job_id": delivery.job_id,
+        "endpoint_id": delivery.endpoint_id,
+        "event_type": delivery.event_type,
         "url": delivery.url,
         "status": delivery.state,
         "attempts": delivery.attempts,
@@ -95,6 +117,23 @@ def delivery_view(delivery: DeliveryRecord) -> dict[str, Any]:
         "created_at": moment(delivery.created_at),
         "delivered_at": moment(delivery.delivered_at),
     }
+
+
+def endpoint_view(endpoint: Endpoint, *, with_secret: bool = False) -> dict[str, Any]:
+    view = {
+        "id": endpoint.id,
+        "object": "webhook_endpoint",
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "event_types": list(endpoint.event_types),
+        "created_at": int(endpoint.created_at.timestamp()),
+        "updated_at": int(endpoint.updated_at.timestamp()),
+        "signing_secret_hint": f"whsec_…{endpoint.secret[-4:]}",
+        "enabled": endpoint.disabled_at is None,
+        "disabled_reason": endpoint.disabled_reason,
+        "failing_since": moment(endpoint.failing_since),
+    }
+    return view | {"signing_secret": endpoint.secret} if with_secret else view
 
 
 def strategy_view(spec: type[StrategySpec]) -> dict[str, Any]:

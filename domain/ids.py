@@ -33,6 +33,11 @@ def is_id(prefix: str, text: str) -> bool:
     return text.startswith(prefix + "_") and _ID.match(text) is not None
 
 
+def id_pattern(prefix: str) -> str:
+    """The ids with this prefix as a regular expression, for schemas."""
+    return f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$"
+
+
 def derive_seed(root: int, *path: int | str) -> int:
     """A 63-bit seed for one place in a search: the same root and path always give the same seed."""
     digest = hashlib.blake2b("/".join(map(str, (root, *path))).encode(), digest_size=8).digest()

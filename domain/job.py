@@ -3,7 +3,7 @@
     queued ──▶ in_progress ──▶ completed | incomplete | failed | cancelled
        │  ▲        │
        │  └────────┘ (released by a draining worker, or its lease ran out)
-       └──────────▶ cancelled
+       └──────────▶ cancelled | incomplete (its deadline came first)
 
 Each transition is a named function here; `storage` repeats the same law as CHECK constraints.
 """
@@ -71,6 +71,11 @@ def finish(status: JobStatus, final: JobStatus) -> JobStatus:
 def cancel_queued(status: JobStatus) -> JobStatus:
     """A job that nobody has begun ends at once; any other is asked to stop, so that what was found is kept."""
     return _move(status, {JobStatus.QUEUED}, JobStatus.CANCELLED)
+
+
+def expire_queued(status: JobStatus) -> JobStatus:
+    """The deadline of a job that nobody has begun has come."""
+    return _move(status, {JobStatus.QUEUED}, JobStatus.INCOMPLETE)
 
 
 def _move(status: JobStatus, allowed: set[JobStatus], target: JobStatus) -> JobStatus:

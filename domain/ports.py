@@ -18,6 +18,7 @@ from domain.moves import Answer, FinishReason
 from domain.problem import Problem
 from domain.recipe import StrategySpec
 from domain.verdict import StopReason, Verdict
+from domain.webhook_events import Announces
 
 # ------------------------------------------------------------------------------------------------ engines
 
@@ -132,6 +133,12 @@ class NewJob:
     metadata: tuple[tuple[str, str], ...]
     attempt: Attempt | None = None
     """Of the request that creates this job and nothing else; None: somebody else sees to it that it is made once."""
+    webhook_events: tuple[str, ...] | None = None
+    """The events that `webhook_url` is to get; None: all."""
+    labels: tuple[str, ...] = ()
+    deadline_unix_s: float | None = None
+    """The job ends at this time, `incomplete`, with the best answer found by then."""
+    announces: Announces = Announces.JOB
 
 
 NOBODY = TenantId("")
@@ -152,6 +159,8 @@ class Claim:
     weight: float = 1.0
     """Of the tenant, when the job was claimed."""
     priority: int = 0
+    deadline_s: float | None = None
+    """Seconds until its deadline, by the database's clock (negative when it is over); None: it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class StopReason(StrEnum):
     """No further rollout fits the rollouts budget."""
     BUDGET_SECONDS = "budget_seconds"
     """The wall-clock budget ran out."""
+    DEADLINE = "deadline"
+    """The deadline came; the best answer found by then is given."""
     CANCELLED = "cancelled"
     """The user cancelled the job."""
     ENGINE_FAILED = "engine_failed"

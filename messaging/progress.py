@@ -102,9 +102,9 @@ class Watcher:
         await self._redis.aclose()
 
     @contextlib.contextmanager
-    def watch(self, job_id: str, *, end_only: bool = False) -> Iterator[News]:
-        """Begin to watch *before* reading the job, then nothing falls between."""
-        news = News(end_only)
+    def watch(self, job_id: str, *, end_only: bool = False, as_news: News | None = None) -> Iterator[News]:
+        """Begin to watch *before* reading the job, then nothing falls between. `as_news`: what is told."""
+        news = as_news or News(end_only)
         self._watched[job_id].add(news)
         try:
             yield news

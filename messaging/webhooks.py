@@ -48,12 +48,12 @@ class WebhookSender:
         self._timeout_s = timeout_s
         self._tls = ssl.create_default_context()
 
-    async def send(self, *, id: str, url: str, body: bytes, secret: str) -> Attempt:
+    async def send(self, *, id: str, url: str, body: bytes, secret: str, previous_secret: str | None = None) -> Attempt:
         """One attempt, now. Never raises for what the receiver or the network does."""
         refusal = url_refusal(url, self._allowed)
         if refusal is not None:
             return Attempt(None, f"webhook_url {refusal}")
-        headers = sign(id, body, secret, datetime.now(UTC))
+        headers = sign(id, body, secret, datetime.now(UTC), previous_secret)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._post(url, headers, body)
@@ -81,14 +81,15 @@ class WebhookSender:
             await backend.close()
 
 
-def sign(id: str, body: bytes, secret: str, at: datetime) -> dict[str, str]:
-    """The headers of an attempt made `at` this time (UTC); `secret` is the tenant's `whsec_…`."""
+def sign(id: str, body: bytes, secret: str, at: datetime, previous_secret: str | None = None) -> dict[str, str]:
+    """The headers of an attempt made `at` this time (UTC), signed by one `whsec_…`, or by two during a rotation."""
+    signers = [secret] if previous_secret is None else [secret, previous_secret]
     return {
         "content-type": "application/json",
         "user-agent": USER_AGENT,
         "webhook-id": id,
         "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Webhook(secret).sign(id, at, body.decode()),
+        "webhook-signature": " ".join(Webhook(signer).sign(id, at, body.decode()) for signer in signers),
     }
 
 

@@ -49,6 +49,9 @@ class Recorder(Protocol):
         ...
 
 
+BEFORE_DEADLINE_S = 0.3
+"""The end must be stored by the deadline: calls are aborted and the verdict is made this long before it."""
+
 LOOK_SHARE = 64
 """With a confidence asked for, the verdict is looked at after each 1/64 more outcomes, and after each one at first."""
 
@@ -140,13 +143,19 @@ class Run:
         return JobClaimed(self._worker, self._claim.fence, self._engines.policy.info.id, verifier_id, calibration)
 
     def _start_clock(self) -> asyncio.TimerHandle | None:
-        seconds = self._submitted.budget.seconds
-        if seconds is None:
+        """Whichever comes first ends the search: its seconds are spent, or its deadline is near."""
+        seconds, deadline_s = self._submitted.budget.seconds, self._claim.deadline_s
+        ends = []
+        if seconds is not None:
+            ends.append((max(0.0, seconds - self._claim.started_s), StopReason.BUDGET_SECONDS))
+        if deadline_s is not None:
+            ends.append((max(0.0, deadline_s - min(BEFORE_DEADLINE_S, deadline_s / 10)), StopReason.DEADLINE))
+        if not ends:
             return None
-        left = max(0.0, seconds - self._claim.started_s)
+        left, reason = min(ends)
         if left == 0.0:
-            self.stop(StopReason.BUDGET_SECONDS)
-        return asyncio.get_running_loop().call_later(left, self.stop, StopReason.BUDGET_SECONDS)
+            self.stop(reason)
+        return asyncio.get_running_loop().call_later(left, self.stop, reason)
 
     async def _until_stopped(self) -> StopReason:
         while (reason := self._calls.interruption or self._early_stop()) is None:

@@ -76,7 +76,8 @@ _TAKE = text(
     FROM taken
     WHERE jobs.id = taken.id
     RETURNING jobs.id, jobs.fence, jobs.priority, jobs.created_at, jobs.tenant_id, taken.weight,
-        extract(epoch FROM clock_timestamp() - jobs.started_at)::float8 AS started_s
+        extract(epoch FROM clock_timestamp() - jobs.started_at)::float8 AS started_s,
+        extract(epoch FROM jobs.deadline - clock_timestamp())::float8 AS deadline_s
     """
 )
 

@@ -24,7 +24,7 @@ from domain.limits import FREE, Prices
 from domain.ports import JobWrite
 from domain.verdict import StopReason
 from storage.columns import SPEND_COLUMNS
-from storage.endings import Ending, end_jobs
+from storage.endings import ENDING_COLUMNS, Ending, end_jobs, ending_of
 from storage.json_text import json_text
 from storage.stopping import stop_job
 from storage.usage import ADD_USAGE, price_values
@@ -35,8 +35,8 @@ _REFUSED = "The progress of this job could not be stored by a defect of ours, wh
 
 # In the order of ids, so that two group commits wait for each other and never deadlock.
 _LOCK = text(
-    """
-    SELECT id, tenant_id, status, fence, webhook_url, metadata, clock_timestamp() AS now
+    f"""
+    SELECT id, {ENDING_COLUMNS}, status, fence, clock_timestamp() AS now
     FROM jobs WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR UPDATE
     """
 )
@@ -152,4 +152,4 @@ def _columns(amounts: Sequence[Spend]) -> dict[str, list[Any]]:
 def _ending(write: JobWrite, row: Row[Any]) -> Ending:
     assert write.finish is not None
     finish(JobStatus(row.status), write.finish.status)  # raises IllegalTransition for what is no end
-    return Ending(write.job, row.tenant_id, row.webhook_url, row.metadata, write.finish)
+    return ending_of(write.job, row, write.finish)

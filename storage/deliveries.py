@@ -1,4 +1,4 @@
-"""Webhook deliveries: what is due, what became of each attempt, what is dead and may be replayed.
+"""Webhook deliveries as a sender sees them: what is due, and what became of each attempt.
 
 Laws: the body's bytes never change; an attempt is leased, so that a sender that dies makes it due again; recording the
 same attempt twice counts once.
@@ -7,16 +7,13 @@ same attempt twice counts once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 
-from domain.errors import NotFound
-from domain.ids import DeliveryId, JobId, TenantId, is_id
+from domain.ids import DeliveryId, JobId, TenantId
 from storage.database import Database
-from storage.outbox import WEBHOOK_DUE, post
-from storage.records import NOT_ERASED
-from storage.tables import jobs, webhook_deliveries
+from storage.delivery_log import DeliveryLog, DeliveryRecord
+from storage.endpoint_health import failed, worked
 
 MAX_ERROR_CHARS = 500
 _CLAIM = text(
@@ -24,12 +21,18 @@ _CLAIM = text(
     UPDATE webhook_deliveries AS delivery
     SET next_attempt_at = clock_timestamp() + make_interval(secs => :lease_s)
     FROM (
-        SELECT id FROM webhook_deliveries WHERE state = 'pending' AND next_attempt_at <= statement_timestamp()
-        ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) AS due, tenants
-    WHERE delivery.id = due.id AND tenants.id = delivery.tenant_id
-    RETURNING delivery.id, delivery.job_id, delivery.tenant_id, delivery.url, delivery.body, delivery.attempts + 1,
-        tenants.webhook_secret
+        SELECT due.id, coalesce(endpoint.url, due.url) AS url,
+            coalesce(endpoint.secret, tenants.webhook_secret) AS secret,
+            CASE WHEN endpoint.previous_secret_until > clock_timestamp() THEN endpoint.previous_secret END AS previous
+        FROM webhook_deliveries AS due
+        JOIN tenants ON tenants.id = due.tenant_id
+        LEFT JOIN webhook_endpoints AS endpoint ON endpoint.id = due.endpoint_id
+        WHERE due.state = 'pending' AND due.next_attempt_at <= statement_timestamp()
+        ORDER BY due.next_attempt_at LIMIT :limit FOR UPDATE OF due SKIP LOCKED
+    ) AS due
+    WHERE delivery.id = due.id
+    RETURNING delivery.id, delivery.job_id, delivery.tenant_id, due.url, delivery.body, delivery.attempts + 1,
+        due.secret, due.previous, delivery.endpoint_id
     """
 )
 # A late success counts; a late failure does not, since another sender has the delivery by now.
@@ -55,13 +58,6 @@ _NEXT_DUE = text(
     "SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8"
     " FROM webhook_deliveries WHERE state = 'pending'"
 )
-_REPLAY = text(
-    """
-    UPDATE webhook_deliveries
-    SET state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), delivered_at = NULL
-    WHERE id = :id AND tenant_id = :tenant RETURNING id
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,36 +66,24 @@ class Delivery:
 
     id: DeliveryId
     """The Standard Webhooks id: the same at every attempt."""
-    job_id: JobId
+    job_id: JobId | None
+    """The job that it is about; None for events of other things."""
     tenant: TenantId
     url: str = field(repr=False)
     body: bytes = field(repr=False)
-    """Exact bytes, fixed at the job's end: they are what is signed."""
+    """Exact bytes, fixed when it happened: they are what is signed."""
     attempt: int
     """Number of the attempt to make now, from 1."""
     secret: str = field(repr=False)
-    """`whsec_…` of the tenant."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRecord:
-    id: DeliveryId
-    job_id: JobId
-    url: str
-    state: str
-    """`pending`, `delivered` or `dead`."""
-    attempts: int
-    created_at: datetime
-    next_attempt_at: datetime | None
-    delivered_at: datetime | None
-    last_status_code: int | None
-    last_error: str | None
-
-
-_RECORD_COLUMNS = [webhook_deliveries.c[name] for name in DeliveryRecord.__slots__]
+    """`whsec_…` of the endpoint; for a job's own `webhook_url`, of the tenant."""
+    previous_secret: str | None = field(default=None, repr=False)
+    """The endpoint's former secret, as long as it signs too."""
+    endpoint_id: str | None = None
 
 
 class Deliveries:
+    """What a sender does."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -117,8 +101,11 @@ class Deliveries:
         error: str | None,
         next_delay_s: float | None,
         delivered: bool,
-    ) -> None:
-        """What became of an attempt. Not delivered and no `next_delay_s`: dead, which is kept and can be replayed."""
+    ) -> str | None:
+        """What became of an attempt. Not delivered and no `next_delay_s`: dead, which is kept and can be replayed.
+
+        The reason when the endpoint was disabled by this: then all that was still to be sent to it is dead, too.
+        """
         values = {
             "id": delivery.id,
             "attempt": delivery.attempt,
@@ -128,7 +115,13 @@ class Deliveries:
             "error": None if error is None else _storable(error),
         }
         async with self._database.transaction() as connection:
-            await connection.execute(_RECORD, values)
+            recorded = (await connection.execute(_RECORD, values)).rowcount
+            if not recorded or delivery.endpoint_id is None:
+                return None
+            if delivered:
+                await worked(connection, delivery.endpoint_id)
+                return None
+            return await failed(connection, delivery.endpoint_id, status_code)
 
     async def next_due_s(self) -> float | None:
         """Seconds until a delivery is due (0: one is due now); None when none is pending."""
@@ -137,25 +130,12 @@ class Deliveries:
         return None if seconds is None else max(0.0, seconds)
 
     async def for_job(self, tenant: TenantId, job_id: str) -> list[DeliveryRecord]:
-        """The deliveries of a job, oldest first. Raises NotFound."""
-        if not is_id("job", job_id):
-            raise NotFound("no such job: check its id")
-        owned = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.tenant_id == tenant, NOT_ERASED)
-        query = select(*_RECORD_COLUMNS).where(webhook_deliveries.c.job_id == job_id).order_by(webhook_deliveries.c.id)
-        async with self._database.transaction() as connection:
-            if (await connection.execute(owned)).first() is None:
-                raise NotFound("no such job: check its id")
-            return [DeliveryRecord(*row) for row in await connection.execute(query)]
+        """See `storage.delivery_log`."""
+        return await DeliveryLog(self._database).for_job(tenant, job_id)
 
     async def replay(self, tenant: TenantId, delivery_id: str) -> None:
-        """Send it again, now and with a fresh retry schedule. Raises NotFound."""
-        if not is_id("whd", delivery_id):
-            raise NotFound("no such webhook delivery: check its id")
-        async with self._database.transaction() as connection:
-            found = (await connection.execute(_REPLAY, {"id": delivery_id, "tenant": tenant})).first()
-            if found is None:
-                raise NotFound("no such webhook delivery: check its id")
-            await post(connection, WEBHOOK_DUE, [delivery_id])
+        """See `storage.delivery_log`."""
+        await DeliveryLog(self._database).replay(tenant, delivery_id)
 
 
 def _storable(error: str) -> str:

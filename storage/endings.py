@@ -1,23 +1,22 @@
-"""The end of jobs: final state, webhook delivery and outbox row, for many jobs at once and in the caller's transaction.
+"""The end of jobs: final state, webhook deliveries and outbox rows, for many jobs at once, in the caller's transaction.
 
 Law: the caller holds the rows' locks and has seen that they are not final; so a job ends once and is delivered once.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ports import Finish
-from storage.fresh_ids import fresh_id
+from domain.webhook_events import Announces, event_of, object_of
+from storage.announcing import Announcement, Parcel, dispatch, event_body, subscribed
 from storage.json_text import json_text
-from storage.outbox import WEBHOOK_DUE, post
 
 _END = text(
     """
@@ -28,13 +27,6 @@ _END = text(
         CAST(:confidences AS float8[]), CAST(:errors AS text[]))
         AS ended (id, status, reason, verdict, confidence, error)
     WHERE jobs.id = ended.id
-    """
-)
-_DELIVER = text(
-    """
-    INSERT INTO webhook_deliveries (id, tenant_id, job_id, url, body)
-    SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:tenants AS text[]), CAST(:jobs AS text[]), CAST(:urls AS text[]),
-        CAST(:bodies AS bytea[]))
     """
 )
 
@@ -48,6 +40,29 @@ class Ending:
     webhook_url: str | None
     metadata: dict[str, str]
     finish: Finish
+    webhook_events: Sequence[str] | None = None
+    """The events that its own `webhook_url` is to get; None: all."""
+    announces: Announces = Announces.JOB
+
+    @property
+    def own_event(self) -> str:
+        """What its own `webhook_url` is told."""
+        return f"job.{self.finish.status.value}"
+
+    @property
+    def event(self) -> str | None:
+        """What the tenant's endpoints are told."""
+        return event_of(self.announces, self.finish.status)
+
+
+ENDING_COLUMNS = "tenant_id, webhook_url, metadata, webhook_events, announces"
+"""What a row of jobs must have for `ending_of`."""
+
+
+def ending_of(job: str, row: Row[Any], finish: Finish) -> Ending:
+    return Ending(
+        job, row.tenant_id, row.webhook_url, row.metadata, finish, row.webhook_events, Announces(row.announces)
+    )
 
 
 async def end_jobs(connection: AsyncConnection, endings: Sequence[Ending], now: datetime) -> None:
@@ -65,38 +80,36 @@ async def end_jobs(connection: AsyncConnection, endings: Sequence[Ending], now: 
         "errors": [None if finish.error is None else json_text(finish.error) for finish in finishes],
     }
     await connection.execute(_END, values)
-    await _deliver(connection, [ending for ending in endings if ending.webhook_url], now)
+    own = [_own_parcel(ending, now) for ending in endings if _wanted(ending)]
+    announced = [_announcement(ending) for ending in endings if ending.event is not None]
+    await dispatch(connection, own + await subscribed(connection, announced, now))
 
 
-async def _deliver(connection: AsyncConnection, endings: Sequence[Ending], now: datetime) -> None:
-    if not endings:
-        return
-    ids = [fresh_id("whd") for _ in endings]
-    values = {
-        "ids": ids,
-        "tenants": [ending.tenant for ending in endings],
-        "jobs": [ending.job for ending in endings],
-        "urls": [ending.webhook_url for ending in endings],
-        "bodies": [webhook_body(ending, now) for ending in endings],
-    }
-    await connection.execute(_DELIVER, values)
-    await post(connection, WEBHOOK_DUE, ids)
+def _wanted(ending: Ending) -> bool:
+    """Whether the job's own `webhook_url` is to hear of this end."""
+    return bool(ending.webhook_url) and (ending.webhook_events is None or ending.own_event in ending.webhook_events)
 
 
-def webhook_body(ending: Ending, now: datetime) -> bytes:
-    """The exact bytes that are signed and sent, at every attempt the same."""
+def _own_parcel(ending: Ending, now: datetime) -> Parcel:
+    body = event_body(ending.own_event, result_of(ending), now)
+    return Parcel(ending.tenant, ending.own_event, ending.webhook_url or "", body, ending.job)
+
+
+def _announcement(ending: Ending) -> Announcement:
+    native = ending.announces is Announces.JOB
+    data = result_of(ending) if native else {"id": object_of(ending.announces, ending.job)}
+    return Announcement(ending.tenant, ending.event or "", data, ending.job)
+
+
+def result_of(ending: Ending) -> dict[str, Any]:
+    """The `data` of our own events."""
     finish = ending.finish
-    body: dict[str, Any] = {
-        "id": fresh_id("evt"),
-        "type": f"job.{finish.status.value}",
-        "created_at": int(now.timestamp()),
-        "data": {
-            "id": ending.job,
-            "status": finish.status.value,
-            "answer": finish.verdict.answer,
-            "confidence": finish.verdict.confidence,
-            "stop_reason": finish.reason.value,
-            "metadata": ending.metadata,
-        },
+    return {
+        "id": ending.job,
+        "status": finish.status.value,
+        "answer": finish.verdict.answer,
+        "confidence": finish.verdict.confidence,
+        "confidence_kind": finish.verdict.confidence_kind.value,
+        "stop_reason": finish.reason.value,
+        "metadata": ending.metadata,
     }
-    return json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")

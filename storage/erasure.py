@@ -34,7 +34,7 @@ _LOCK = text(
 )
 _REQUEST = text(
     """
-    UPDATE jobs SET erase_requested_at = clock_timestamp(), webhook_url = NULL,
+    UPDATE jobs SET erase_requested_at = clock_timestamp(), webhook_url = NULL, announces = 'nothing',
         cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
     WHERE id = :id
     """

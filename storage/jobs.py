@@ -17,6 +17,7 @@ from domain.ports import NewJob
 from domain.verdict import StopReason
 from storage.audit import SERVICE, note
 from storage.database import Database
+from storage.filters import JobFilter, filtered
 from storage.outbox import CANCEL, post
 from storage.records import NOT_ERASED, JobRecord, job_record, select_jobs
 from storage.stopping import stop_job
@@ -74,7 +75,13 @@ class Jobs:
             return job_record(await _read(connection, tenant, job_id))
 
     async def page(
-        self, tenant: TenantId, *, status: JobStatus | None = None, after: str | None = None, limit: int = 20
+        self,
+        tenant: TenantId,
+        *,
+        status: JobStatus | None = None,
+        wanted: JobFilter | None = None,
+        after: str | None = None,
+        limit: int = 20,
     ) -> tuple[list[JobRecord], bool]:
         """At most `limit` (≤ 100) jobs, newest first, beyond the job `after`; and whether there are more."""
         if after is not None and not is_id("job", after):
@@ -83,6 +90,8 @@ class Jobs:
         query = select_jobs().where(jobs.c.tenant_id == tenant, NOT_ERASED).order_by(jobs.c.id.desc()).limit(limit + 1)
         if status is not None:
             query = query.where(jobs.c.status == status.value)
+        if wanted is not None:
+            query = filtered(query, wanted)
         if after is not None:
             query = query.where(jobs.c.id < after)
         async with self._database.transaction() as connection:

@@ -120,8 +120,16 @@ class PostgresJobStore:
 
 
 def _claim(row: Row[Any], events: tuple[Event, ...]) -> Claim:
-    started_s = max(0.0, row.started_s)
-    return Claim(JobId(row.id), row.fence, events, started_s, TenantId(row.tenant_id), row.weight, row.priority)
+    return Claim(
+        JobId(row.id),
+        row.fence,
+        events,
+        max(0.0, row.started_s),
+        TenantId(row.tenant_id),
+        row.weight,
+        row.priority,
+        row.deadline_s,
+    )
 
 
 def _mine(worker: str, claims: Sequence[tuple[JobId, int]]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from domain.job import JobError, JobStatus
 from domain.problem import Problem
 from domain.recipe import StrategySpec
 from domain.verdict import StopReason, Verdict
+from domain.webhook_events import Announces
 from storage.columns import SPEND_COLUMNS
 from storage.tables import jobs
 
@@ -40,6 +41,10 @@ class JobRecord:
     priority: int
     metadata: dict[str, str] = field(repr=False)
     webhook_url: str | None = field(repr=False)
+    webhook_events: tuple[str, ...] | None
+    announces: Announces
+    labels: tuple[str, ...] = field(repr=False)
+    deadline: datetime | None
     created_at: datetime
     started_at: datetime | None
     """When it was claimed for the first time."""
@@ -86,6 +91,10 @@ def job_record(row: RowMapping) -> JobRecord:
         priority=row["priority"],
         metadata=row["metadata"],
         webhook_url=row["webhook_url"],
+        webhook_events=None if row["webhook_events"] is None else tuple(row["webhook_events"]),
+        announces=Announces(row["announces"]),
+        labels=tuple(row["labels"]),
+        deadline=row["deadline"],
         created_at=row["created_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],

@@ -11,12 +11,12 @@ from domain.job import JobError
 from domain.ports import Finish
 from domain.verdict import StopReason, Verdict, status_after
 from storage.columns import SPEND_COLUMNS
-from storage.endings import Ending, end_jobs
+from storage.endings import ENDING_COLUMNS, end_jobs, ending_of
 from storage.json_text import json_text
 
 _READ = text(
     f"""
-    SELECT tenant_id, webhook_url, metadata, clock_timestamp() AS now, {", ".join(SPEND_COLUMNS)},
+    SELECT {ENDING_COLUMNS}, clock_timestamp() AS now, {", ".join(SPEND_COLUMNS)},
         (SELECT coalesce(max(seq), -1) + 1 FROM events WHERE job_id = jobs.id) AS next_seq
     FROM jobs WHERE id = :id
     """
@@ -33,4 +33,4 @@ async def stop_job(connection: AsyncConnection, job: str, reason: StopReason, er
     event = JobStopped(status, reason, verdict, spend, None if error is None else error.message)
     await connection.execute(_APPEND, {"id": job, "seq": row.next_seq, "body": json_text(event)})
     finish = Finish(status, reason, verdict, error)
-    await end_jobs(connection, [Ending(job, row.tenant_id, row.webhook_url, row.metadata, finish)], row.now)
+    await end_jobs(connection, [ending_of(job, row, finish)], row.now)

@@ -5,6 +5,7 @@ Law: a replay is never refused for a limit; what is new is stored only within th
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import insert
@@ -26,6 +27,7 @@ MAX_SEED = 2**63 - 1
 MAX_URL_CHARS = 2048
 KIND = "job"
 """What an idempotency key that led to a job leads to."""
+MAX_LABEL_CHARS = 64
 
 
 async def submit(connection: AsyncConnection, job: NewJob) -> tuple[JobId, bool]:
@@ -66,6 +68,10 @@ def _row(job: NewJob) -> dict[str, Any]:
         "priority": job.priority,
         "metadata": dict(job.metadata),
         "webhook_url": job.webhook_url,
+        "webhook_events": None if job.webhook_events is None else list(job.webhook_events),
+        "announces": job.announces.value,
+        "labels": list(job.labels),
+        "deadline": None if job.deadline_unix_s is None else datetime.fromtimestamp(job.deadline_unix_s, UTC),
     }
 
 
@@ -80,6 +86,8 @@ def _check(job: NewJob) -> None:
     if job.confidence is not None and not 0 <= job.confidence <= 1:
         raise InvalidRequest("confidence must be from 0 to 1", param="confidence")
     _check_text(job.webhook_url, MAX_URL_CHARS, "webhook_url")
+    for label in job.labels:
+        _check_text(label, MAX_LABEL_CHARS, "labels")
 
 
 def _check_text(value: str | None, limit: int, param: str) -> None:

@@ -66,7 +66,13 @@ class DeliveryLoop:
             logger.warning("%s was not recorded and will be sent again: %s", task.get_name(), describe(error))
 
     async def _deliver(self, delivery: Delivery) -> None:
-        attempt = await self._sender.send(id=delivery.id, url=delivery.url, body=delivery.body, secret=delivery.secret)
+        attempt = await self._sender.send(
+            id=delivery.id,
+            url=delivery.url,
+            body=delivery.body,
+            secret=delivery.secret,
+            previous_secret=delivery.previous_secret,
+        )
         await self._record(delivery, attempt)
 
     async def _record(self, delivery: Delivery, attempt: Attempt) -> None:
@@ -75,10 +81,12 @@ class DeliveryLoop:
         if isinstance(decision, Dead):
             logger.warning("webhook %s is dead: %s", delivery.id, decision.reason)
             error = f"{error}; given up: {decision.reason}"
-        await self._deliveries.record(
+        disabled = await self._deliveries.record(
             delivery,
             status_code=attempt.status_code,
             error=error,
             next_delay_s=decision.delay_s if isinstance(decision, Again) else None,
             delivered=isinstance(decision, Delivered),
         )
+        if disabled is not None:
+            logger.warning("webhook endpoint %s is disabled: %s", delivery.endpoint_id, disabled)

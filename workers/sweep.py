@@ -1,5 +1,5 @@
-"""Finds, without Redis, what nobody was told of: jobs that wait too long, what is to be erased, and idempotency keys
-that are too old."""
+"""Finds, without Redis, what nobody was told of: jobs that wait too long or beyond their deadline, what is to be
+erased, and idempotency keys that are too old."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import logging
 import time
 
 from storage.database import Database
+from storage.deadlines import end_overdue
 from storage.erasure import Erasure
 from storage.idempotency import purge_keys
 from storage.jobs import Jobs
 from workers.steady import pause
 
-EVERY_S = 2.0
+EVERY_S = 1.0
 STALE_S = 5.0
 """A queued or lease-expired job that waits longer than this is rung for again."""
 PURGE_EVERY_S = 600.0
@@ -34,6 +35,7 @@ class Sweep:
 
     async def step(self) -> None:
         """Raises Unavailable."""
+        await end_overdue(self._database)
         rung = await self._jobs.ring_stale(STALE_S)
         if rung:
             logger.debug("rang again for %d waiting jobs", rung)

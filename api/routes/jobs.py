@@ -5,24 +5,29 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import WithJsonSchema
 
 from api import schemas
 from api.documented import STORED, SUBMISSION, WAIT, errors
+from api.filters import METADATA_FILTER, metadata_filter
 from api.idempotency import REPLAYED, OnceRoute, Trials
 from api.json_body import read_object
 from api.json_response import Json
 from api.security import Caller
 from api.services import services_of
 from api.submission import Envelope, parse_submission
-from api.views import event_view, is_final, job_view, origin
+from api.times import TIME_PATTERN, parse_time
+from api.views import estimate_of, event_view, is_final, job_view, origin
 from api.waiting import job_after_wait, preferred_wait_s
-from domain.errors import InvalidRequest
-from domain.ids import is_id
+from domain.ids import id_pattern
 from domain.job import JobStatus
+from storage.filters import JobFilter
 from storage.records import JobRecord
 
 RETRY_AFTER_S = "1"
 LAST_SEQ = 2**31 - 1
+
+Time = Annotated[str | None, WithJsonSchema({"type": "string", "pattern": TIME_PATTERN})]
 
 router = APIRouter(tags=["jobs"], route_class=OnceRoute)
 
@@ -46,18 +51,28 @@ async def submit(request: Request, caller: Caller, trial: Trials) -> Json:
     return await _answer(request, job, 202, headers)
 
 
-@router.get("/v1/reasoning/jobs", response_model=schemas.JobList, responses=errors(422))
+@router.get("/v1/reasoning/jobs", response_model=schemas.JobList, responses=errors(422), openapi_extra=METADATA_FILTER)
 async def page(
     request: Request,
     caller: Caller,
-    status: JobStatus | None = None,
-    after: Annotated[str | None, Query(description="The last id of the page before.", max_length=64)] = None,
+    status: Annotated[list[JobStatus] | None, Query(description="One of these.", max_length=6)] = None,
+    label: Annotated[list[str] | None, Query(description="All of these.", max_length=16)] = None,
+    created_after: Annotated[Time, Query(description="Unix seconds or RFC 3339; itself included.")] = None,
+    created_before: Annotated[Time, Query(description="Unix seconds or RFC 3339; itself left out.")] = None,
+    after: Annotated[
+        str | None, Query(description="The last id of the page before.", pattern=id_pattern("job"))
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Json:
     """The caller's jobs, newest first."""
-    if after is not None and not is_id("job", after):
-        raise InvalidRequest("after must be the id of a job: the last_id of the page before", param="after")
-    jobs, has_more = await services_of(request).jobs.page(caller.tenant, status=status, after=after, limit=limit)
+    wanted = JobFilter(
+        statuses=tuple(status or ()),
+        labels=tuple(label or ()),
+        metadata=metadata_filter(request),
+        created_from=None if created_after is None else parse_time(created_after, "created_after"),
+        created_until=None if created_before is None else parse_time(created_before, "created_before"),
+    )
+    jobs, has_more = await services_of(request).jobs.page(caller.tenant, wanted=wanted, after=after, limit=limit)
     base = origin(request)
     last_id = jobs[-1].id if jobs else None
     data = [job_view(job, base) for job in jobs]
@@ -118,9 +133,10 @@ async def _status(request: Request, caller: Caller, job_id: str, status_while_op
 
 
 async def _answer(request: Request, job: JobRecord, status_code: int, headers: dict[str, str]) -> Json:
-    position = None
+    position = estimate = None
     if job.status is JobStatus.QUEUED:
         position = await services_of(request).jobs.queue_position(job.id)
     if not is_final(job):
         headers["Retry-After"] = RETRY_AFTER_S
-    return Json(job_view(job, origin(request), position), status_code, headers)
+        estimate = estimate_of(job, position, await services_of(request).pace.pace(job.tenant))
+    return Json(job_view(job, origin(request), position, estimate), status_code, headers)

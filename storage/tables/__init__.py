@@ -10,10 +10,17 @@ from storage.tables.accounts import audit_log, recent_requests, usage_days
 from storage.tables.jobs import TOPICS, calls, events, jobs, outbox
 from storage.tables.metadata import metadata
 from storage.tables.tenants import KEY_SOURCES, api_keys, idempotency_keys, tenants
-from storage.tables.webhooks import DELIVERY_STATES, webhook_attempts, webhook_deliveries
+from storage.tables.webhooks import (
+    DELIVERY_STATES,
+    DISABLED_REASONS,
+    webhook_attempts,
+    webhook_deliveries,
+    webhook_endpoints,
+)
 
 __all__ = [
     "DELIVERY_STATES",
+    "DISABLED_REASONS",
     "KEY_SOURCES",
     "TOPICS",
     "api_keys",
@@ -29,4 +36,5 @@ __all__ = [
     "usage_days",
     "webhook_attempts",
     "webhook_deliveries",
+    "webhook_endpoints",
 ]

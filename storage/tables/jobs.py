@@ -5,6 +5,7 @@ The law of `domain.job` is repeated here as CHECK constraints."""
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     BigInteger,
     Column,
@@ -20,6 +21,7 @@ from sqlalchemy import (
 )
 
 from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobStatus
+from domain.webhook_events import Announces
 from storage.columns import (
     amounts,
     check,
@@ -53,6 +55,10 @@ jobs = Table(
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     Column("metadata", JSON, nullable=False),
     Column("webhook_url", Text),
+    Column("webhook_events", ARRAY(Text)),
+    Column("announces", Text, nullable=False, server_default=text("'job'")),
+    Column("labels", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    later("deadline"),
     moment("created_at"),
     moment("queued_at"),
     later("started_at"),
@@ -82,6 +88,7 @@ jobs = Table(
     check("failed_has_error", "(status = 'failed') = (error IS NOT NULL)"),
     check("confidence_range", "confidence BETWEEN 0 AND 1"),
     check("confidence_target_range", "confidence_target BETWEEN 0 AND 1"),
+    check("announces", one_of("announces", Announces)),
     check("priority_range", f"priority BETWEEN {LOWEST_PRIORITY} AND {HIGHEST_PRIORITY}"),
     check(
         "budget_positive",
@@ -100,6 +107,9 @@ jobs = Table(
         postgresql_where=text("status = 'queued'"),
     ),
     Index("ix_jobs_erasing", "erase_requested_at", postgresql_where=text("erase_requested_at IS NOT NULL")),
+    Index("ix_jobs_deadline", "deadline", postgresql_where=text("status = 'queued' AND deadline IS NOT NULL")),
+    Index("ix_jobs_labels", "labels", postgresql_using="gin", postgresql_where=text("labels <> '{}'")),
+    Index("ix_jobs_tenant_id_ended_at", "tenant_id", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     Index("ix_jobs_leases", "lease_expires_at", postgresql_where=text("status = 'in_progress'")),
 )
 

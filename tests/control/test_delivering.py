@@ -1,20 +1,24 @@
 """Deliveries against a real Postgres and a real receiver: sent, retried by the policy, dead, replayed, never lost."""
 
+from __future__ import annotations
+
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
 import pytest
 from sqlalchemy import text
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from messaging.webhooks import WebhookSender
 from storage.database import Database
 from storage.deliveries import Deliveries, DeliveryRecord
+from storage.endpoints import Endpoint, Endpoints
 from storage.jobs import Jobs
 from storage.keys import Keys
-from tests.support.jobs import new_job
+from tests.support.jobs import new_job, run_sql
 from tests.support.receiver import Receiver
 from workers.delivering import AT_ONCE, DeliveryLoop
 
@@ -58,19 +62,26 @@ class Bench:
         self.loop.wake()
 
 
-@pytest.fixture
-async def bench(database: Database, receiver: Receiver) -> AsyncIterator[Bench]:
-    one = Bench(database, receiver)
+@contextlib.asynccontextmanager
+async def stepping(one: Bench) -> AsyncIterator[None]:
+    """Its loop turns."""
 
     async def run() -> None:
         while True:
             await one.loop.step()
 
     running = asyncio.create_task(run())
-    yield one
+    yield
     running.cancel()
     await asyncio.wait({running})
     await one.loop.finish(2)
+
+
+@pytest.fixture
+async def bench(database: Database, receiver: Receiver) -> AsyncIterator[Bench]:
+    one = Bench(database, receiver)
+    async with stepping(one):
+        yield one
 
 
 async def test_a_webhook_arrives_signed(bench: Bench) -> None:
@@ -144,3 +155,106 @@ async def test_what_a_dead_sender_had_claimed_is_sent_when_its_lease_is_over(
     await bench.loop.finish(5)
     assert receiver.received[0].headers["webhook-id"] == claimed.id
     assert (await bench.delivery(job)).state == "delivered"
+
+
+class EndpointBench(Bench):
+    """The same with an endpoint of the tenant instead of the jobs' own URLs."""
+
+    async def with_endpoint(self) -> EndpointBench:
+        self.tenant = await Keys(self.database).ensure_tenant()
+        self.endpoints = Endpoints(self.database)
+        self.endpoint, _ = await self.endpoints.create(self.tenant, "hook", self.receiver.url, ("job.cancelled",))
+        return self
+
+    async def ended_job(self) -> str:
+        job = new_job(self.tenant)
+        await Jobs(self.database).submit(job)
+        await Jobs(self.database).cancel(self.tenant, job.id)
+        self.loop.wake()
+        return job.id
+
+    async def now(self) -> Endpoint:
+        return await self.endpoints.get(self.tenant, self.endpoint.id)
+
+
+@pytest.fixture
+async def endpoint_bench(database: Database, receiver: Receiver) -> AsyncIterator[EndpointBench]:
+    one = await EndpointBench(database, receiver).with_endpoint()
+    async with stepping(one):
+        yield one
+
+
+async def test_an_endpoint_gets_openais_event_shape_signed_with_its_own_secret(endpoint_bench: EndpointBench) -> None:
+    job = await endpoint_bench.ended_job()
+    (got,) = await endpoint_bench.receiver.count(1)
+    event = Webhook(endpoint_bench.endpoint.secret).verify(got.body, got.headers)
+    assert (event["object"], event["type"], event["data"]["id"]) == ("event", "job.cancelled", job)
+    assert event["id"].startswith("evt_")
+    assert event["data"]["confidence_kind"] == "agreement"
+    assert isinstance(event["created_at"], int)
+
+
+async def test_during_a_rotation_old_and_new_secret_verify_and_afterwards_the_new_one_alone(
+    endpoint_bench: EndpointBench, database: Database
+) -> None:
+    old = endpoint_bench.endpoint.secret
+    new = (
+        await endpoint_bench.endpoints.rotate(endpoint_bench.tenant, endpoint_bench.endpoint.id, overlap=True)
+    ).secret
+    await endpoint_bench.ended_job()
+    (got,) = await endpoint_bench.receiver.count(1)
+    assert len(got.headers["webhook-signature"].split()) == 2
+    for secret in (old, new):
+        Webhook(secret).verify(got.body, got.headers)
+    await run_sql(database, "UPDATE webhook_endpoints SET previous_secret_until = now()")
+    await endpoint_bench.ended_job()
+    later = (await endpoint_bench.receiver.count(2))[1]
+    Webhook(new).verify(later.body, later.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(old).verify(later.body, later.headers)
+
+
+async def test_gone_disables_the_endpoint_and_what_was_still_to_be_sent_is_dead(
+    endpoint_bench: EndpointBench, database: Database
+) -> None:
+    endpoint_bench.receiver.answer = b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n"
+    waiting = await endpoint_bench.ended_job()
+    assert (await endpoint_bench.recorded(waiting)).state == "pending"
+    assert (await endpoint_bench.now()).failing_since is not None
+    endpoint_bench.receiver.answer = b"HTTP/1.1 410 X\r\ncontent-length: 0\r\n\r\n"
+    job = await endpoint_bench.ended_job()
+    assert (await endpoint_bench.recorded(job)).state == "dead"
+    assert (await endpoint_bench.delivery(waiting)).state == "dead"
+    assert (await endpoint_bench.now()).disabled_reason == "gone"
+    silent = await endpoint_bench.ended_job()
+    assert await endpoint_bench.deliveries.for_job(endpoint_bench.tenant, silent) == []
+
+
+@pytest.mark.parametrize(("days", "reason"), [(4.9, None), (5.1, "failing")])
+async def test_five_days_of_failure_without_a_success_disable_it(
+    endpoint_bench: EndpointBench, database: Database, days: float, reason: str | None
+) -> None:
+    await run_sql(
+        database, "UPDATE webhook_endpoints SET failing_since = now() - make_interval(secs => :s)", s=days * 86_400
+    )
+    endpoint_bench.receiver.answer = b"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n"
+    await endpoint_bench.recorded(await endpoint_bench.ended_job())
+    assert (await endpoint_bench.now()).disabled_reason == reason
+
+
+async def test_one_success_is_enough_to_begin_anew(endpoint_bench: EndpointBench, database: Database) -> None:
+    await run_sql(database, "UPDATE webhook_endpoints SET failing_since = now() - interval '30 days'")
+    await endpoint_bench.recorded(await endpoint_bench.ended_job())
+    now = await endpoint_bench.now()
+    assert (now.failing_since, now.disabled_at) == (None, None)
+
+
+async def test_what_is_pending_goes_to_the_endpoints_new_url(endpoint_bench: EndpointBench) -> None:
+    endpoint_bench.receiver.answer = b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n"
+    job = await endpoint_bench.ended_job()
+    await endpoint_bench.recorded(job)
+    moved = endpoint_bench.receiver.url.replace("/hook", "/moved")
+    await endpoint_bench.endpoints.update(endpoint_bench.tenant, endpoint_bench.endpoint.id, url=moved)
+    endpoint_bench.receiver.answer = b"HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n"
+    await endpoint_bench.make_due()
+    assert (await endpoint_bench.receiver.count(2))[1].line.startswith("POST /moved")

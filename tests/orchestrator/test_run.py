@@ -216,3 +216,30 @@ async def test_the_window_is_in_the_trace() -> None:
     issued = [event for event in events if isinstance(event, MovesIssued)]
     assert issued[0].limit == 32
     assert sum(len(event.moves) for event in issued) == 40
+
+
+@pytest.mark.parametrize(
+    ("deadline_s", "seconds", "reason"),
+    [
+        (0.6, None, StopReason.DEADLINE),
+        (5.0, 0.5, StopReason.BUDGET_SECONDS),
+        (0.6, 60.0, StopReason.DEADLINE),
+        (-5.0, None, StopReason.DEADLINE),
+    ],
+)
+async def test_a_deadline_ends_the_search_in_time_with_its_best_answer(
+    deadline_s: float, seconds: float | None, reason: StopReason
+) -> None:
+    """Whichever comes first; one that is over already ends at once."""
+    budget = {} if seconds is None else {"seconds": seconds}
+    recorder, submitted = ListRecorder(), job(SelfConsistency(n=5000), **budget)
+    claim = Claim(JobId("job_x"), 1, (submitted,), 0.0, deadline_s)
+    run = Run(claim, "worker", Engines(FakePolicy(delay_s=0.01), None), recorder)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await run.run()
+    assert loop.time() - began < max(deadline_s, 0.0) + 0.5
+    stopped = recorder.events[-1]
+    assert isinstance(stopped, JobStopped)
+    assert (stopped.status, stopped.reason) == (JobStatus.INCOMPLETE, reason)
+    assert (stopped.verdict.answer == "12") == (deadline_s > 0)

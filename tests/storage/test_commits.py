@@ -127,6 +127,7 @@ async def test_the_webhooks_body(database: Database, jobs: Jobs, store: Postgres
     assert record.ended_at is not None
     assert body.pop("id").startswith("evt_")
     assert body == {
+        "object": "event",
         "type": "job.completed",
         "created_at": int(record.ended_at.timestamp()),
         "data": {
@@ -134,6 +135,7 @@ async def test_the_webhooks_body(database: Database, jobs: Jobs, store: Postgres
             "status": "completed",
             "answer": "42",
             "confidence": 0.75,
+            "confidence_kind": "agreement",
             "stop_reason": "complete",
             "metadata": {"a": "b"},
         },

@@ -41,6 +41,7 @@ BROKEN = [
     ("confidence_range", f"{ENDED}, confidence = 1.01"),
     ("confidence_range", f"{ENDED}, confidence = 'NaN'"),
     ("confidence_target_range", "confidence_target = -0.1"),
+    ("announces", "announces = 'loudly'"),
     ("priority_range", "priority = 101"),
     ("budget_positive", "budget_tokens = 0"),
     ("budget_positive", "budget_seconds = -1"),

@@ -1,0 +1,145 @@
+"""Every route against its own documentation: schemathesis with all checks, stateful, with a key and without.
+
+    python -m evaluation.fuzz [--quick] [--url URL --key KEY]
+
+Without `--url` it starts a stack with scripted engines. Right is: no 5xx, no answer that the OpenAPI document does not
+describe, no failed check. One thing JSON Schema can't say: rules between members (an effort beside another strategy, a
+deadline in the future). So a documented 422 is a right answer to a body that only fits its schema.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from evaluation.report import finish, say
+from evaluation.stack import running_stack
+
+SCRIPTED = "scripted:accuracy=0.7,tokens=40,delay_ms=1"
+SETTINGS = {"DELIBERATE_POLICY": SCRIPTED, "DELIBERATE_VERIFIER": SCRIPTED, "DELIBERATE_POLICY_REPLICAS": "1"}
+PHASES = "examples,coverage,fuzzing,stateful"
+REQUEST_TIMEOUT_S = 30
+QUICK_S, FULL_S = 18, 600
+"""For each of the two runs; fuzzing and stateful testing repeat until it is over."""
+CONFIG = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429]
+"""
+
+
+@contextlib.contextmanager
+def server(url: str | None, key: str | None) -> Iterator[tuple[str, str]]:
+    """The address and a key of the server that is to be tested."""
+    if url is not None:
+        yield url.rstrip("/"), key or ""
+        return
+    with running_stack(SETTINGS) as stack:
+        yield stack.url, stack.api_key
+
+
+def run(url: str, key: str | None, seconds: int, seed: int) -> dict[str, Any]:
+    """One run of schemathesis; its own JSON report."""
+    with tempfile.TemporaryDirectory(prefix="dlb-") as folder:
+        config, report = Path(folder, "schemathesis.toml"), Path(folder, "report.json")
+        config.write_text(CONFIG)
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run",
+            f"{url}/openapi.json", "--phases", PHASES, "--checks", "all", "--max-time", str(seconds),
+            "--request-timeout", str(REQUEST_TIMEOUT_S), "--seed", str(seed), "--no-shrink", "--no-color",
+            "--continue-on-failure", "--report", "json", "--report-json-path", str(report),
+        ]  # fmt: skip
+        if key is not None:
+            command += ["--header", f"Authorization: Bearer {key}"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if not report.exists():
+            raise SystemExit(f"schemathesis did not run: {(done.stderr or done.stdout)[-2000:]}")
+        say(done.stdout[-6000:] if done.returncode else done.stdout[-600:])
+        found: dict[str, Any] = json.loads(report.read_text())
+        return found
+
+
+def summary(report: dict[str, Any]) -> dict[str, Any]:
+    """What of a report is told on."""
+    failures = report["failures"]
+    return {
+        "operations": report["operations"],
+        "test_cases": report["test_cases"],
+        "failures": len(failures),
+        "failed_checks": dict(
+            Counter(str(one.get("code") or one.get("check") or one.get("title")) for one in failures)
+        ),
+        "errors": len(report["errors"]),
+        "stopped": report["stop_reason"],
+        "seed": report["seed"],
+    }
+
+
+def measure(url: str, key: str, seconds: int, seed: int) -> dict[str, Any]:
+    operations = sum(len(item) for item in httpx.get(f"{url}/openapi.json", trust_env=False).json()["paths"].values())
+    say(f"{operations} operations; with a key, {seconds} s")
+    with_key = summary(run(url, key, seconds, seed))
+    say(f"without a key, {seconds} s")
+    without_key = summary(run(url, None, seconds, seed))
+    faults = sum(one["failures"] + one["errors"] for one in (with_key, without_key))
+    return {
+        "ok": faults == 0,
+        "failures": faults,
+        "server_errors": _server_errors(url),
+        "operations": operations,
+        "with_key": with_key,
+        "without_key": without_key,
+    }
+
+
+def _server_errors(url: str) -> int:
+    """5xx that the server itself has counted, but for 503, which it may always say."""
+    total = 0
+    for line in httpx.get(f"{url}/metrics", trust_env=False).text.splitlines():
+        if line.startswith("deliberate_http_requests_total") and 'status="5' in line and 'status="503"' not in line:
+            total += int(float(line.rsplit(" ", 1)[1]))
+    return total
+
+
+def table(result: dict[str, Any]) -> str:
+    lines = [
+        f"{result['operations']} operations, {result['server_errors']} answers of 5xx other than 503.",
+        "",
+        "| run | test cases | failures | errors |",
+        "|---|---|---|---|",
+    ]
+    for name in ("with_key", "without_key"):
+        one = result[name]
+        cases = one["test_cases"]
+        count = cases.get("generated", cases) if isinstance(cases, dict) else cases
+        failed = f"{one['failures']} {one['failed_checks'] or ''}"
+        lines.append(f"| {name.replace('_', ' ')} | {count} | {failed} | {one['errors']} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="under a minute, nothing written to docs/results")
+    parser.add_argument("--url", help="a running server instead of one of our own")
+    parser.add_argument("--key", help="an API key of that server")
+    parser.add_argument("--seconds", type=int, help="for each run")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    seconds = arguments.seconds or (QUICK_S if arguments.quick else FULL_S)
+    with server(arguments.url, arguments.key) as (url, key):
+        result = measure(url, key, seconds, arguments.seed)
+    finish("fuzz", "python -m evaluation.fuzz", result, table(result), full=not arguments.quick)
+    raise SystemExit(0 if result["ok"] and not result["server_errors"] else 1)
+
+
+if __name__ == "__main__":
+    main()
