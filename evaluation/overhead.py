@@ -133,13 +133,13 @@ def cpu_seconds(stack: RunningStack) -> Counter[str]:
     for process in [stack.process, *stack.process.children(recursive=True)]:
         try:
             times = process.cpu_times()
-            used[_kind(process.cmdline())] += times.user + times.system
+            used[kind_of(process.cmdline())] += times.user + times.system
         except psutil.Error:
             continue
     return used
 
 
-def _kind(command: list[str]) -> str:
+def kind_of(command: list[str]) -> str:
     line = " ".join(command)
     patterns = {
         "ray::EngineActor": "engine actors",

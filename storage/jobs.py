@@ -21,7 +21,7 @@ from storage.filters import JobFilter, filtered
 from storage.outbox import CANCEL, post
 from storage.records import NOT_ERASED, JobRecord, job_record, select_jobs
 from storage.stopping import stop_job
-from storage.submission import submit
+from storage.submission import submit_row
 from storage.tables import jobs
 
 MAX_PAGE = 100
@@ -66,8 +66,9 @@ class Jobs:
         Raises IdempotencyConflict, InvalidRequest, Unavailable. Safe to repeat with the same NewJob after Unavailable.
         """
         async with self._database.transaction() as connection:
-            stored, replay = await submit(connection, job)
-            return job_record(await _read(connection, job.tenant, stored)), replay
+            stored, row = await submit_row(connection, job)
+            replay = row is None
+            return job_record(row or await _read(connection, job.tenant, stored)), replay
 
     async def get(self, tenant: TenantId, job_id: str) -> JobRecord:
         """Raises NotFound."""

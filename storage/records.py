@@ -59,6 +59,8 @@ class JobRecord:
     """Number of claims so far."""
     read_at: datetime
     """The database's clock when this was read."""
+    queue_position: int | None = None
+    """As it was at the submission; None when it was read in any other way."""
 
     @property
     def seconds(self) -> float:
@@ -105,4 +107,5 @@ def job_record(row: RowMapping) -> JobRecord:
         cancel_requested=row["cancel_requested_at"] is not None,
         fence=row["fence"],
         read_at=row["read_at"],
+        queue_position=row.get("queue_position"),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import RowMapping, Select, bindparam, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,8 +20,9 @@ from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from domain.ports import NewJob
 from storage.admission import admit
 from storage.idempotency import take
-from storage.outbox import QUEUED, post
-from storage.tables import events, jobs
+from storage.listener import CHANNEL
+from storage.outbox import QUEUED
+from storage.tables import events, jobs, outbox
 
 MAX_SEED = 2**63 - 1
 MAX_URL_CHARS = 2048
@@ -33,24 +34,54 @@ MAX_LABEL_CHARS = 64
 async def submit(connection: AsyncConnection, job: NewJob) -> tuple[JobId, bool]:
     """The id of the stored job, and whether an earlier request had stored it. Raises InvalidRequest for what does not
     fit the tables, LimitReached, IdempotencyConflict and RequestInFlight."""
+    stored, row = await submit_row(connection, job)
+    return stored, row is None
+
+
+async def submit_row(connection: AsyncConnection, job: NewJob) -> tuple[JobId, RowMapping | None]:
+    """The same with the stored row as `select_jobs` gives it, and its `queue_position`; None when an earlier request
+    had stored it."""
     _check(job)
     if job.attempt is not None:
         earlier = await take(connection, job.attempt, KIND, job.id)
         if earlier is not None:
-            return JobId(earlier), True
+            return JobId(earlier), None
     await admit(connection, job.tenant)
-    stored = await connection.execute(
-        insert_or_skip(jobs).values(_row(job)).on_conflict_do_nothing().returning(jobs.c.id)
+    stored = await connection.execute(_STORE, _row(job) | {"body": encode(_first_event(job))})
+    # None: the caller repeats a submit whose commit succeeded and yet reported an error.
+    return job.id, stored.mappings().first()
+
+
+def _storing() -> Select[Any]:
+    """Job, event 0, outbox row and its notification in one statement: each would take as long as all of them."""
+    columns = {name: bindparam(name, type_=jobs.c[name].type) for name in _COLUMNS}
+    job = insert_or_skip(jobs).values(columns).on_conflict_do_nothing().returning(jobs).cte("job")
+    body = bindparam("body", type_=events.c.body.type)
+    first = insert(events).from_select(["job_id", "seq", "body"], select(job.c.id, literal(0), body)).cte("first")
+    bell = insert(outbox).from_select(["topic", "key"], select(literal(QUEUED), job.c.id)).cte("bell")
+    ahead = jobs.alias("ahead")
+    position = (
+        select(func.count())
+        .where(ahead.c.tenant_id == job.c.tenant_id, ahead.c.status == "queued", ahead.c.priority >= job.c.priority)
+        .correlate(job)
+        .scalar_subquery()
     )
-    if stored.first() is None:
-        return job.id, True  # the caller repeats a submit whose commit succeeded and yet reported an error
-    await connection.execute(insert(events).values(job_id=job.id, seq=0, body=encode(_first_event(job))))
-    await post(connection, QUEUED, [job.id])
-    return job.id, False
+    notified = func.pg_notify(CHANNEL, "").label("notified")
+    return select(job, func.clock_timestamp().label("read_at"), position.label("queue_position"), notified).add_cte(
+        first, bell
+    )
 
 
 def _first_event(job: NewJob) -> JobSubmitted:
     return JobSubmitted(job.problem, job.strategy, job.budget, job.confidence, job.seed)
+
+
+_COLUMNS = (
+    "id", "tenant_id", "problem", "strategy", "budget_tokens", "budget_flops", "budget_rollouts", "budget_seconds",
+    "confidence_target", "seed", "priority", "metadata", "webhook_url", "webhook_events", "announces", "labels",
+    "deadline",
+)  # fmt: skip
+_STORE = _storing()
 
 
 def _row(job: NewJob) -> dict[str, Any]:

@@ -135,7 +135,9 @@ async def _status(request: Request, caller: Caller, job_id: str, status_while_op
 async def _answer(request: Request, job: JobRecord, status_code: int, headers: dict[str, str]) -> Json:
     position = estimate = None
     if job.status is JobStatus.QUEUED:
-        position = await services_of(request).jobs.queue_position(job.id)
+        position = job.queue_position
+        if position is None:
+            position = await services_of(request).jobs.queue_position(job.id)
     if not is_final(job):
         headers["Retry-After"] = RETRY_AFTER_S
         estimate = estimate_of(job, position, await services_of(request).pace.pace(job.tenant))
