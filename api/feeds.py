@@ -26,6 +26,8 @@ POLL_S = 0.5
 POLL_WITH_NEWS_S = 5.0
 QUICKEST_S = 0.1
 """A busy job has news many times a second: the loop asks at most this often."""
+STREAM_SHARE_S = 0.001
+"""With many streams it looks more seldom: waking all of them must leave time for other requests."""
 EVENTS_AT_ONCE = 2000
 PAGE = 500
 AT_A_TIME = 100
@@ -191,7 +193,7 @@ class Feeds:
                 return
             self._wake.clear()
             await self._look()
-            await asyncio.sleep(QUICKEST_S)
+            await asyncio.sleep(max(QUICKEST_S, self.streams * STREAM_SHARE_S))
             if not self._watcher.connected:
                 until = min(until, loop.time() + POLL_S)
 

@@ -75,9 +75,7 @@ def summary(report: dict[str, Any]) -> dict[str, Any]:
         "operations": report["operations"],
         "test_cases": report["test_cases"],
         "failures": len(failures),
-        "failed_checks": dict(
-            Counter(str(one.get("code") or one.get("check") or one.get("title")) for one in failures)
-        ),
+        "failed_checks": dict(Counter(f"{one['code']} {one['title']}" for one in failures)),
         "errors": len(report["errors"]),
         "stopped": report["stop_reason"],
         "seed": report["seed"],

@@ -72,7 +72,7 @@ class Jobs:
 
     async def get(self, tenant: TenantId, job_id: str) -> JobRecord:
         """Raises NotFound."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             return job_record(await _read(connection, tenant, job_id))
 
     async def page(
@@ -122,7 +122,7 @@ class Jobs:
         """Number of its tenant's queued jobs that are claimed before it; None when it is not queued (or unknown)."""
         if not is_id("job", job_id):
             return None
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             position: int | None = (await connection.execute(_POSITION, {"id": job_id})).scalar()
         return position
 

@@ -68,12 +68,13 @@ async def _submit(wire: Wire, path: str, body: Any, into: Timed, made: deque[str
 async def polls(wire: Wire, made: Sequence[str], rate: float, into: Timed) -> None:
     """Reads of jobs made lately, for ever; each tenth waits for the end of its job."""
     number = 0
-    while True:
-        number += 1
-        await asyncio.sleep(1 / rate)
-        if made:
-            headers = {"Prefer": f"wait={LONG_POLL_S}"} if number % 10 == 0 else {}
-            asyncio.get_running_loop().create_task(_poll(wire, random.choice(made), headers, into))
+    async with asyncio.TaskGroup() as group:
+        while True:
+            number += 1
+            await asyncio.sleep(1 / rate)
+            if made:
+                headers = {"Prefer": f"wait={LONG_POLL_S}"} if number % 10 == 0 else {}
+                group.create_task(_poll(wire, random.choice(made), headers, into))
 
 
 async def _poll(wire: Wire, job: str, headers: dict[str, str], into: Timed) -> None:

@@ -23,7 +23,7 @@ class Wire:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
         """Status and body. Raises OSError or EOFError when the connection fails."""
-        reader, writer = self._free.pop() if self._free else await self._connect()
+        reader, writer = await self._connection()
         try:
             writer.write(self._head(method, path, body, headers or {}))
             status, fields = await _answer(reader)
@@ -52,6 +52,14 @@ class Wire:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()  # the server does not keep idle ones for ever
+        return await self._connect()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(self._host, self._port, limit=LONGEST_HEAD)
