@@ -84,10 +84,10 @@ def takes_trial(dependant: Dependant) -> bool:
 
 
 async def _answered_once(request: Request, handler: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
-    key = parse_idempotency_key(request.headers["idempotency-key"])
     principal = await principal_of(request)
     if principal is None:
         return await handler(request)  # which refuses it
+    key = parse_idempotency_key(request.headers["idempotency-key"])
     digest = hashlib.sha256(await request.body()).hexdigest()
     attempt = Attempt(principal.tenant, _operation(request), digest, key)
     answers: Answers = request.app.state.services.answers
