@@ -1,13 +1,17 @@
 """The head of the shipped verifier: from the strong base's surprise at each step to the chance of ending right.
 
-Law: no person's labels and no step checker; the labels are the policy's own rollouts. The head is chosen by how it
-ranks solutions *within* a problem, on problems that it was not trained on, and never by its loss.
+Law: no person's labels and no step checker; the labels are the policy's own rollouts. Beside their cross-entropy, which
+is content with knowing how hard a problem is, stands the chance that a draw by score among the solutions of one problem
+is right. The head is chosen by how it ranks solutions *within* a problem, on problems that it was not trained on, and
+never by its loss.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import random
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from domain.moves import STEP_SEPARATOR
 from inference.verifiers.ranking import within_auc
 from training.progress import say
+from training.recipe import HeadRecipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 KEPT_APART = 5
 """Every fifth problem chooses the head and is not trained on."""
 LOOK_EVERY = 20
+CONTESTS = 64
+"""Problems in a step of training."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ def read_labelled(verifier: Any, path: Path) -> list[Scored]:
     ]
 
 
-def train_head(solutions: Sequence[Scored], steps: int, rate: float, seed: int) -> tuple[Any, float]:
+def train_head(solutions: Sequence[Scored], recipe: HeadRecipe, seed: int) -> tuple[Any, float]:
     """The head with the best ranking within the problems that are kept apart, and its within-problem AUC there."""
     import torch
     from torch.nn import functional
@@ -63,22 +70,51 @@ def train_head(solutions: Sequence[Scored], steps: int, rate: float, seed: int) 
     seen, kept = _parted(solutions)
     features = torch.cat([one.features for one in seen])
     labels = torch.cat([one.labels for one in seen])
-    head = LikelihoodHead()
+    head, contests = LikelihoodHead(), _Contests(seen, seed)
     head.mean.copy_(features.mean(0))
     head.spread.copy_(features.std(0).clamp(min=1e-3))
-    optimizer = torch.optim.AdamW(head.layers.parameters(), lr=rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(head.layers.parameters(), lr=recipe.rate, weight_decay=0.01)
     best, best_auc = _copied(head), -1.0
-    for step in range(1, steps + 1):
+    for step in range(1, recipe.steps + 1):
         rows = torch.randint(len(features), (2048,))
         loss = functional.binary_cross_entropy_with_logits(head(features[rows]), labels[rows])
+        loss = loss + recipe.within * contests.loss(head)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         if step % LOOK_EVERY == 0 and (auc := ranking(head, kept)) > best_auc:
             best, best_auc = _copied(head), auc
     head.load_state_dict(best)
+    head.sharpen(recipe.sharpness)
     say(f"verifier: head of {len(seen)} solutions, within-problem AUC {best_auc:.3f} on the other {len(kept)}")
     return head.eval(), best_auc
+
+
+class _Contests:
+    """The problems that have right and wrong solutions."""
+
+    def __init__(self, solutions: Sequence[Scored], seed: int) -> None:
+        import torch
+
+        self._random = random.Random(seed)
+        by_problem: dict[str, list[int]] = defaultdict(list)
+        for at, one in enumerate(solutions):
+            by_problem[one.problem].append(at)
+        right = [one.right for one in solutions]
+        self._mixed = [places for places in by_problem.values() if len({right[at] for at in places}) == 2]
+        self._last = torch.stack([one.features[-1] for one in solutions])
+        self._right = torch.tensor(right)
+
+    def loss(self, head: Any) -> Any:
+        """Mean of -log of the chance that a draw by score, from one problem's solutions, is right; 0 without any."""
+        chosen = self._random.sample(self._mixed, min(CONTESTS, len(self._mixed)))
+        if not chosen:
+            return 0.0
+        logits = head(self._last)
+        return sum(self._missed(logits[places], self._right[places]) for places in chosen) / len(chosen)
+
+    def _missed(self, logits: Tensor, right: Tensor) -> Tensor:
+        return logits.logsumexp(0) - logits[right].logsumexp(0)
 
 
 def ranking(head: Any, solutions: Sequence[Scored]) -> float:

@@ -119,13 +119,15 @@ def train(
 ) -> Ended:
     """Trains in place for `schedule.steps` batches. With `checkpoint` it goes on from where that file was written.
 
-    Raises ConfigurationError when the checkpoint can't be read or written.
+    Raises ConfigurationError when the checkpoint can't be read or written, ValueError when the batches end too soon.
     """
     run = _Run(model, schedule, follower or Nobody(), None if checkpoint is None else Checkpoints(checkpoint), name)
     run.resume()
     model.train()
     for batch in itertools.islice(batches, run.step, schedule.steps):
         run.take(batch, loss)
+    if run.step < schedule.steps:
+        raise ValueError(f"{name}: the batches ended at step {run.step} of {schedule.steps}")
     return run.end()
 
 

@@ -97,6 +97,10 @@ class HeadRecipe:
 
     steps: int
     rate: float
+    within: float = 3.0
+    """Weight of ranking within a problem, beside the cross-entropy of the labels."""
+    sharpness: float = 2.0
+    """Factor on the logits in the end: votes are sums of scores, and labels alone give scores that hardly differ."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,14 @@ class LikelihoodHead(nn.Module):
         logits: Tensor = self.layers((features - self.mean) / self.spread)
         return logits[..., 0]
 
+    def sharpen(self, factor: float) -> None:
+        """Multiplies the logits: the ranking stays."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.weight.mul_(factor)
+            last.bias.mul_(factor)
+
     def save(self, folder: Path) -> None:
         """Beside the language model's files."""
         save_file({name: value.contiguous() for name, value in self.state_dict().items()}, folder / VERIFIER_HEAD)

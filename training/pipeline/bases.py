@@ -34,7 +34,7 @@ def make_large(
         steps=large.steps,
         matrix_rate=large.matrix_rate,
         other_rate=large.other_rate,
-        stages=recipe.stages[-1:],
+        stages=(dataclasses.replace(recipe.stages[-1], share=1.0),),
         snapshot_every=large.steps,
     )
     train, validation = generated(data, TRAIN), generated(data, VALIDATION)

@@ -26,7 +26,7 @@ def make_verifier(folder: Path, end: Stage, labels: Stage, recipe: HeadRecipe, s
     copy_model(end.folder / "model", target)
     LikelihoodHead().save(target)
     reader = load_step_likelihood(str(target), threads=1, device="cpu", rows=64)
-    head, auc = train_head(read_labelled(reader, labels.folder / "labels.jsonl"), recipe.steps, recipe.rate, seed)
+    head, auc = train_head(read_labelled(reader, labels.folder / "labels.jsonl"), recipe, seed)
     head.save(target)
     return {"validation_within_problem_auc": auc}
 
