@@ -30,7 +30,7 @@ async def test_an_erased_job_leaves_no_word_anywhere(stack: BackgroundStack, rec
     headers = {"Authorization": f"Bearer {stack.api_key}"}
     async with User(stack) as user, httpx.AsyncClient(base_url=stack.url, headers=headers, trust_env=False) as client:
         made = (await client.post("/v1/admin/keys", json={"label": "canary"})).json()
-        assert await tables_with(database, made["id"]) == ["api_keys", "audit_log"]
+        assert {"api_keys", "audit_log"} < set(await tables_with(database, made["id"]))
         body = {
             "problem": f"What is 3 + 4 * 2? {canary}",
             "metadata": {"note": canary},
