@@ -53,7 +53,7 @@ class Plan:
         }
 
 
-QUICK = Plan(small_jobs=15, every_s=0.5)
+QUICK = Plan(small_jobs=10, every_s=0.4)
 FULL = Plan(small_jobs=120, every_s=0.5)
 
 
