@@ -228,7 +228,7 @@ async def test_unknown_routes(client: httpx.AsyncClient, path: str) -> None:
     ("method", "path", "allowed"),
     [
         ("PUT", JOBS, None),
-        ("DELETE", f"{JOBS}/job_00000000000000000000000000", "GET"),
+        ("DELETE", f"{JOBS}/job_00000000000000000000000000/result", "GET"),
         ("GET", f"{JOBS}/job_00000000000000000000000000/cancel", "POST"),
         ("POST", "/healthz", "GET"),
     ],

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from domain.budget import Budget
 from domain.errors import EngineError
+from domain.events import JobSubmitted
 from domain.ids import JobId, TenantId
 from domain.ports import Claim, SampleRequest
+from domain.problem import text_problem
+from domain.specs.parallel import SelfConsistency
 from orchestrator.engines import Engines
+from orchestrator.host import Host
 from orchestrator.sharing import Gate, Share, Sharing
-from tests.support.engines import FakePolicy, FakeVerifier
+from tests.support.engines import FakePolicy, FakeStore, FakeVerifier, Quiet
 
 BIG, SMALL = Share(TenantId("big"), 1.0, 0), Share(TenantId("small"), 1.0, 0)
 
@@ -99,3 +105,30 @@ async def test_attempts_of_one_job_keep_their_numbers_over_claims() -> None:
     first, second = sharing.engines_for(claim("t")), sharing.engines_for(claim("t"))
     assert first._numbers is second._numbers
     assert first._attempts is second._attempts
+
+
+class TwoTenants(FakeStore):
+    """The tenant is the job's name up to its dash."""
+
+    async def claim(self, worker: str, limit: int, lease_s: float, reserved: int = 0) -> tuple[Claim, ...]:
+        claims = await super().claim(worker, limit, lease_s, reserved)
+        return tuple(replace(claim, tenant=TenantId(claim.job.split("-")[0])) for claim in claims)
+
+
+async def test_a_small_search_ends_among_the_first_of_a_hosts_searches() -> None:
+    """40 searches of one tenant hold the engine; the one search of another, which comes last, ends before most."""
+    store, policy = TwoTenants(), FakePolicy(delay_s=0.004)
+    event = JobSubmitted(text_problem("What is 3 * 4?"), SelfConsistency(n=8), Budget(), None, 7)
+    for number in range(40):
+        store.submit(f"big-{number}", event)
+    store.submit("small-0", event)
+    sharing = Sharing(Engines(policy, None), lambda: 8)
+    host = Host(store, Quiet(), sharing, worker="w", max_jobs=100, lease_s=5)
+    serving = asyncio.create_task(host.serve())
+    async with asyncio.timeout(20):
+        while len(store.ended) < 41:
+            await asyncio.sleep(0.005)
+    host.drain()
+    await serving
+    assert policy.most_running == 8
+    assert list(store.ended).index(JobId("small-0")) < 8
