@@ -31,13 +31,31 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Entries for `responses=`; 401, 403, 429 and 503 can always happen."""
     schema = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
     return {
-        status: {"description": _TEXTS[status], "content": {"application/problem+json": schema}}
+        status: {
+            "description": _TEXTS[status],
+            "content": {"application/problem+json": schema},
+            **_HEADERS.get(status, {}),
+        }
         for status in (401, 403, *statuses, 429, 503)
     }
 
 
 def _header(description: str, kind: str = "string") -> dict[str, Any]:
     return {"description": description, "schema": {"type": kind}}
+
+
+_RETRY_AFTER = _header("Seconds after which trying again may help.", "integer")
+_HEADERS: dict[int, dict[str, Any]] = {
+    429: {
+        "headers": {
+            "Retry-After": _RETRY_AFTER,
+            "RateLimit": _header('What is left, such as `"requests";r=0;t=60`, where the tenant has a rate.'),
+            "RateLimit-Policy": _header('The rate, such as `"requests";q=600;w=60`.'),
+            "x-should-retry": _header("`false`: waiting for it would take more than a minute."),
+        }
+    },
+    503: {"headers": {"Retry-After": _RETRY_AFTER}},
+}
 
 
 STORED: dict[int | str, dict[str, Any]] = {

@@ -20,7 +20,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from api.security import Caller, principal_of
+from api.security import Caller, check_allowed, principal_of
 from domain.attempt import MOST_RETRIES, Attempt
 from domain.errors import InvalidRequest
 from domain.ids import TenantId
@@ -93,6 +93,7 @@ async def _answered_once(request: Request, handler: Callable[[Request], Coroutin
     answers: Answers = request.app.state.services.answers
     kept = await answers.begin(attempt, next(iter(map(str, request.path_params.values())), None))
     if kept is not None:
+        await check_allowed(request, principal)
         return Response(kept.body, kept.status, {REPLAYED: "true"}, kept.media_type)
     return await _kept(answers, attempt, handler(request))
 

@@ -77,9 +77,14 @@ async def caller(
             "Send a valid API key in the header Authorization: Bearer <key>.",
             headers={"WWW-Authenticate": "Bearer"},
         )
+    await check_allowed(request, principal)
+    return principal
+
+
+async def check_allowed(request: Request, principal: Principal) -> None:
+    """That the key may do this, now. Raises HttpProblem (403) and LimitReached (429)."""
     _check_scope(request, principal)
     await _check_rate(request, principal)
-    return principal
 
 
 def _check_scope(request: Request, principal: Principal) -> None:

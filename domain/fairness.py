@@ -18,6 +18,9 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
+TIDY_AT_FIRST = 64
+"""Tenants that a queue remembers before it looks for the first time which it may forget."""
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -71,6 +74,7 @@ class FairQueue(Generic[Item]):
         self._now = 0.0
         self._turns = count()
         self._size = 0
+        self._tidy_at = TIDY_AT_FIRST
 
     def __len__(self) -> int:
         return self._size
@@ -106,6 +110,9 @@ class FairQueue(Generic[Item]):
         heapq.heappush(self._order, (line.clock, next(self._turns), tenant))
 
     def _forget_idle(self) -> None:
-        """A clock that the present has passed says nothing any more."""
-        if len(self._lines) > 2 * len(self._order) + 16:
+        """A clock that the present has passed says nothing any more; when nobody waits, nobody is ahead of anybody."""
+        if not self._order:
+            self._lines.clear()
+        elif len(self._lines) >= self._tidy_at:
             self._lines = {name: line for name, line in self._lines.items() if line.heap or line.clock > self._now}
+            self._tidy_at = max(TIDY_AT_FIRST, 2 * len(self._lines))

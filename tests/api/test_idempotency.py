@@ -10,8 +10,9 @@ from starlette.routing import BaseRoute
 
 from api.idempotency import OnceRoute
 from storage.database import Database
+from storage.keys import Keys
 from storage.leases import PostgresJobStore
-from tests.api.conftest import KEY
+from tests.api.conftest import KEY, client_of
 from tests.support.jobs import COST, ending, progress, scalar
 from tests.support.problems import check_problem
 
@@ -89,6 +90,17 @@ async def test_a_post_without_a_creation_gives_its_first_answer_again(
     other = (await client.post(JOBS, json=BODY)).json()["id"]
     check_problem(await client.post(f"{JOBS}/{other}/cancel", headers={"Idempotency-Key": "c"}), 422, "Idempotency-Key")
     check_problem(await client.post(JOBS, json=BODY, headers={"Idempotency-Key": "c"}), 422, "Idempotency-Key")
+
+
+async def test_a_kept_answer_is_for_keys_that_may_see_it(
+    app: FastAPI, client: httpx.AsyncClient, database: Database
+) -> None:
+    job = (await client.post(JOBS, json=BODY)).json()["id"]
+    keys, headers = Keys(database), {"Idempotency-Key": "c"}
+    assert (await client.post(f"{JOBS}/{job}/cancel", headers=headers)).status_code == 200
+    for scope, status in (("jobs:read", 403), ("jobs:write", 200)):
+        async with client_of(app, await keys.create(await keys.ensure_tenant(), "test", (scope,))) as other:
+            assert (await other.post(f"{JOBS}/{job}/cancel", headers=headers)).status_code == status
 
 
 async def test_a_refusal_frees_the_key(client: httpx.AsyncClient, stranger: httpx.AsyncClient) -> None:

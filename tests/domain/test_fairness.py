@@ -112,6 +112,17 @@ def test_what_is_not_wanted_any_more_is_not_charged() -> None:
     assert (queue.pop(), len(queue)) == (None, 0)
 
 
+def test_tenants_that_went_are_forgotten() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for number in range(1000):
+        queue.push("busy", 1.0, 0, 1.0, "busy")
+        queue.push(f"t{number}", 1.0, 0, 1.0, "guest")
+        assert "busy" in {queue.pop(), queue.pop()} or len(queue)
+    assert len(queue._lines) < 200
+    popped(queue, 2000)
+    assert not queue._lines
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 100)), max_size=60))
 def test_everything_comes_out_once(calls: list[tuple[str, float]]) -> None:
     queue: FairQueue[int] = FairQueue()

@@ -59,6 +59,37 @@ def test_up_down_and_up_again(empty_url: str) -> None:
     assert schema(empty_url) == first
 
 
+def test_tenants_keys_and_requests_of_before_go_on(database_url: str) -> None:
+    """0002 on a database with rows of 0001, and back."""
+    migrate.downgrade(database_url, "0001")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO tenants (id, name, webhook_secret) VALUES ('ten_1', 'default', 's')")
+        for key, label in (("key_1", "DELIBERATE_API_KEYS"), ("key_2", "laptop"), ("key_3", "deliberate up")):
+            add = "INSERT INTO api_keys (id, tenant_id, label, secret_hash) VALUES (%s, 'ten_1', %s, %s)"
+            connection.execute(add, (key, label, bytes(32)))
+        connection.execute("UPDATE api_keys SET revoked_at = now() WHERE id = 'key_3'")
+        connection.execute(
+            "INSERT INTO jobs (id, tenant_id, problem, strategy, seed, metadata)"
+            " VALUES ('job_1', 'ten_1', '{}', '{}', 1, '{}')"
+        )
+        connection.execute(
+            "INSERT INTO idempotency_keys (tenant_id, key, request_hash, job_id, expires_at)"
+            " VALUES ('ten_1', 'k', 'h', 'job_1', now() + interval '1 h')"
+        )
+    migrate.upgrade(database_url)
+    with psycopg.connect(database_url) as connection:
+        keys = connection.execute(
+            "SELECT source, 'admin' = ANY(scopes), revoked_by FROM api_keys ORDER BY id"
+        ).fetchall()
+        assert keys == [("environment", True, None), ("created", False, None), ("home", True, "unknown")]
+        kept = connection.execute("SELECT operation, kind, resource_id FROM idempotency_keys").fetchall()
+        assert kept == [("POST /v1/reasoning/jobs", "job", "job_1")]
+        assert connection.execute("SELECT weight, max_queued FROM tenants").fetchall() == [(1.0, None)]
+    migrate.downgrade(database_url, "0001")
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT job_id FROM idempotency_keys").fetchall() == [("job_1",)]
+
+
 def test_tables_and_migrations_give_the_same_schema(empty_url: str, database_url: str) -> None:
     engine = create_engine(parse_url(empty_url), poolclass=NullPool)
     metadata.create_all(engine)
