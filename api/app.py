@@ -22,7 +22,7 @@ from api.edge import Edge
 from api.examples import with_examples
 from api.limits import BodyLimit
 from api.links import with_links
-from api.routes import admin, deliveries, docs, health, jobs, strategies, streams, webhook_endpoints
+from api.routes import admin, deliveries, docs, health, jobs, keys, strategies, streams, webhook_endpoints
 from api.services import Services, compose
 from domain.errors import ConfigurationError
 from domain.settings import Settings, from_environment
@@ -52,7 +52,7 @@ def _build(settings: Settings) -> FastAPI:
         title="Deliberate", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan
     )
     app.state.services = services
-    for module in (jobs, streams, strategies, deliveries, webhook_endpoints, admin, health, docs):
+    for module in (jobs, streams, strategies, deliveries, webhook_endpoints, admin, keys, health, docs):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit)

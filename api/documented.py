@@ -115,6 +115,16 @@ def _say_that_it_may_be_repeated(post: dict[str, Any]) -> None:
     }
 
 
+BODY_ERRORS = errors(400, 404, 408, 413, 415, 422)
+"""Of a route that reads a JSON object."""
+
+
+def body_of(schema: str) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads a JSON object of this schema by itself."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """The framework's document with our models for what the framework does not know, and without its errors."""
     components = document.setdefault("components", {}).setdefault("schemas", {})
