@@ -16,8 +16,9 @@ from storage.audit import note
 from storage.database import Database
 from storage.fresh_ids import fresh_id
 from storage.idempotency import take
-from storage.keys import ADD_KEY, fresh_secret, hash_of, new_key, token_of
+from storage.keys import ADD_KEY, new_key
 from storage.tables import api_keys
+from storage.tokens import fresh_secret, hash_of, token_of
 
 KIND = "key"
 ROTATION = "key_rotation"

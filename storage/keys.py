@@ -7,27 +7,30 @@ as long as the rotation said.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import re
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, text
 
 from domain.errors import NotFound
-from domain.ids import TenantId, make_id
+from domain.ids import TenantId
 from domain.scopes import OF_TENANTS, SCOPES
 from storage.audit import SERVICE, note
 from storage.database import Database
 from storage.fresh_ids import fresh_id
+from storage.tokens import (
+    MAX_TOKEN_CHARS,
+    candidates,
+    digest_id,
+    fresh_secret,
+    fresh_webhook_secret,
+    hash_of,
+    proves,
+    token_of,
+)
 
-MAX_TOKEN_CHARS = 512
 ENVIRONMENT = "environment"
 HOME = "home"
-_TOKEN = re.compile(r"^dlb_([0-9a-hjkmnp-tv-z]{26})_([0-9a-f]{48})$")
 _ADD_TENANT = text(
     "INSERT INTO tenants (id, name, webhook_secret) VALUES (:id, :name, :secret) ON CONFLICT (name) DO NOTHING"
 )
@@ -98,14 +101,14 @@ class Keys:
 
     async def ensure(self, token: str, tenant: TenantId, label: str, source: str = ENVIRONMENT) -> None:
         """Let `token` in as the operator's, whatever its form; no-op when it is in already."""
-        values = new_key(_digest_id(token), tenant, label, token, SCOPES, source)
+        values = new_key(digest_id(token), tenant, label, token, SCOPES, source)
         async with self._database.transaction() as connection:
             await connection.execute(ADD_KEY, values)
 
     async def revoke_missing(self, tokens: tuple[str, ...]) -> int:
         """Revoke the bootstrap keys that are not among these any more; gives their number."""
         async with self._database.transaction() as connection:
-            values = {"ids": [_digest_id(token) for token in tokens]}
+            values = {"ids": [digest_id(token) for token in tokens]}
             revoked = (await connection.execute(_REVOKE_MISSING, values)).all()
             for row in revoked:
                 await note(connection, SERVICE, "key.revoked", row.tenant_id, row.id, why="left DELIBERATE_API_KEYS")
@@ -115,14 +118,12 @@ class Keys:
         """Who holds this token; None when nobody does (or the key was revoked, or has expired)."""
         if len(token) > MAX_TOKEN_CHARS:
             return None
-        secrets_by_id = {_digest_id(token): token}
-        if ours := _TOKEN.match(token):
-            secrets_by_id[f"key_{ours[1]}"] = ours[2]
+        secrets_by_id = candidates(token)
         async with self._database.transaction() as connection:
             rows = (await connection.execute(_KEYS, {"ids": list(secrets_by_id)})).all()
             # Comparisons are made in any case, so that a known id does not show in the time taken.
             known = {row.id: row for row in rows}
-            proven = [key for key, secret in secrets_by_id.items() if _proves(secret, known.get(key))]
+            proven = [key for key, secret in secrets_by_id.items() if proves(secret, *_hashes(known.get(key)))]
             if not proven:
                 return None
             row = known[proven[0]]
@@ -160,30 +161,6 @@ def new_key(
     }
 
 
-def fresh_secret() -> str:
-    return secrets.token_hex(24)
-
-
-def token_of(key_id: str, secret: str) -> str:
-    return f"dlb_{key_id.removeprefix('key_')}_{secret}"
-
-
-def hash_of(secret: str) -> bytes:
-    # The secrets are long and random, so that a fast hash is enough: there is nothing to guess.
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
-def _proves(secret: str, row: Row[Any] | None) -> bool:
-    digest = hash_of(secret)
-    now = hmac.compare_digest(digest, bytes(32) if row is None else row.secret_hash)
-    before = hmac.compare_digest(digest, bytes(32) if row is None or row.previous_hash is None else row.previous_hash)
-    return now or before
-
-
-def _digest_id(token: str) -> str:
-    digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16, person=b"api key id").digest()
-    return make_id("key", int.from_bytes(digest[:6], "big"), digest[6:])
-
-
-def fresh_webhook_secret() -> str:
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode("ascii")
+def _hashes(row: Row[Any] | None) -> tuple[bytes | None, bytes | None]:
+    """Of the secret now and of the one before it."""
+    return (None, None) if row is None else (row.secret_hash, row.previous_hash)

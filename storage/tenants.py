@@ -20,8 +20,8 @@ from storage.database import Database
 from storage.erasure import BATCH, erase_jobs
 from storage.fresh_ids import fresh_id
 from storage.idempotency import forget, take
-from storage.keys import fresh_webhook_secret
 from storage.tables import tenants
+from storage.tokens import fresh_webhook_secret
 
 KIND = "tenant"
 _NOT_ENDED = text("SELECT count(*) FROM jobs WHERE tenant_id = :tenant AND status = 'in_progress'")
