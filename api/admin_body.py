@@ -16,12 +16,12 @@ LONGEST_LABEL = 200
 LONGEST_S = 10 * 365 * 86_400.0
 LONGEST_OVERLAP_S = 30 * 86_400.0
 DEFAULT_OVERLAP_S = 86_400.0
-_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def tenant_name(body: Mapping[str, Any]) -> str:
     name = body.get("name")
-    if not isinstance(name, str) or not _NAME.match(name) or name.startswith("ten_"):
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.startswith("ten_"):
         raise InvalidRequest(
             f"name must be 1 to {LONGEST_NAME} of a-z, 0-9, '.', '_' and '-', and not begin with ten_", param="name"
         )

@@ -102,7 +102,8 @@ class Host:
             return False
         for claim in claims:
             self._begin(claim)
-        return bool(claims)
+        # Fewer than there was room for all: another worker may have held the rest for a moment, so look again.
+        return 0 < len(claims) < room - self._reserved
 
     async def _leases_are_fresh(self) -> bool:
         """After an outage our leases may have run out: extend those that nobody took, before we take them ourselves."""

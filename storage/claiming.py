@@ -1,6 +1,7 @@
 """Which jobs a worker takes: first how many of each tenant (`domain.fairness`), then the first of its own queue.
 
-The two are separate statements. What other workers take in between is skipped, and left for the next claim.
+The two are separate statements. What other workers take in between is skipped, and left for the next claim; where a
+tenant may run so many jobs only, workers claim one after the other, so that they do not run more together.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.fairness import Demand, share_out
+
+CLAIMS_LOCK = 0x64656C6963
+"""No other program of this database should take the same advisory lock."""
 
 # Each step of the recursion is one look into the index of queued jobs, however many a tenant has. A lease that has run
 # out is work again; a tenant at a limit may still have its expired jobs taken over, but begins none.
@@ -26,7 +30,8 @@ _DEMANDS = text(
         SELECT tenant_id, count(*) AS number FROM jobs
         WHERE status = 'in_progress' AND lease_expires_at < statement_timestamp() GROUP BY tenant_id
     )
-    SELECT tenants.id, tenants.weight, coalesce(expired.number, 0) AS expired, running.number AS running,
+    SELECT tenants.id, tenants.weight, tenants.max_running, coalesce(expired.number, 0) AS expired,
+        running.number AS running,
         CASE WHEN coalesce(used.generated_tokens + used.verified_tokens, 0) >= tenants.tokens_per_day
             OR coalesce(used.cost, 0) >= tenants.cost_per_day THEN 0
             ELSE least(queued.number, CASE WHEN tenants.max_running IS NOT NULL
@@ -48,6 +53,7 @@ _DEMANDS = text(
     ) AS queued
     """
 )
+_ONE_BY_ONE = text(f"SELECT pg_advisory_xact_lock({CLAIMS_LOCK})")
 _TAKE = text(
     """
     WITH planned AS (
@@ -86,7 +92,10 @@ async def take_jobs(
     connection: AsyncConnection, worker: str, status: str, limit: int, lease_s: float, reserved: int
 ) -> Sequence[Row[Any]]:
     """The rows of at most `limit` jobs that are now this worker's, highest priority and oldest first."""
-    waiting = {row.id: row for row in await connection.execute(_DEMANDS, {"limit": limit})}
+    waiting = await _waiting(connection, limit)
+    if any(row.max_running is not None for row in waiting.values()):
+        await connection.execute(_ONE_BY_ONE)
+        waiting = await _waiting(connection, limit)
     demands = {tenant: Demand(row.weight, row.running, row.queued + row.expired) for tenant, row in waiting.items()}
     plan = share_out(limit, reserved, demands)
     if not plan:
@@ -102,3 +111,7 @@ async def take_jobs(
     }
     rows = list(await connection.execute(_TAKE, values))
     return sorted(rows, key=lambda row: (-row.priority, row.created_at, row.id))
+
+
+async def _waiting(connection: AsyncConnection, limit: int) -> dict[str, Row[Any]]:
+    return {row.id: row for row in await connection.execute(_DEMANDS, {"limit": limit})}

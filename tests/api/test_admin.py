@@ -184,7 +184,8 @@ class TestTenants:
 
     async def test_a_name_is_there_once(self, client: httpx.AsyncClient) -> None:
         await new_tenant(client)
-        check_problem(await client.post(f"{ADMIN}/tenants", json={"name": "acme"}), 422, "name")
+        for name in ("acme", "Acme", "a b", "acme\n", "", "ten_1", "x" * 65, None):
+            check_problem(await client.post(f"{ADMIN}/tenants", json={"name": name}), 422, "name")
         again = {"Idempotency-Key": "t"}
         ids = {(await client.post(f"{ADMIN}/tenants", json={"name": "b"}, headers=again)).json()["id"] for _ in "12"}
         assert len(ids) == 1

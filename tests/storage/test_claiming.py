@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -64,6 +65,15 @@ async def test_no_more_run_than_a_tenant_may(
     await run_sql(database, "UPDATE tenants SET max_running = 0")
     await expire_leases(database)
     assert await claimed(store, 10) == {tenant: 2, other: 5}
+
+
+async def test_workers_at_the_same_time_keep_to_it_too(
+    database: Database, jobs: Jobs, store: PostgresJobStore, tenant: TenantId
+) -> None:
+    await submitted(jobs, tenant, 12)
+    await run_sql(database, "UPDATE tenants SET max_running = 3")
+    claims = await asyncio.gather(*(store.claim(f"w{number}", 2, 60) for number in range(6)))
+    assert sum(map(len, claims)) == 3
 
 
 async def test_usage_is_the_sum_of_the_calls_however_often_they_are_written(
