@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.admin_schemas import NewKey, NewTenant, Rotation, TenantChange
 from api.schemas import Problem, Submission
 
 BODIES: dict[str, type[BaseModel]] = {}
@@ -119,12 +118,6 @@ BODY_ERRORS = errors(400, 404, 408, 413, 415, 422)
 """Of a route that reads a JSON object."""
 
 
-def body_of(schema: str) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads a JSON object of this schema by itself."""
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """The framework's document with our models for what the framework does not know, and without its errors."""
     components = document.setdefault("components", {}).setdefault("schemas", {})
@@ -136,7 +129,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
         for operation in item.values():
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
-    for model in (Problem, Submission, NewTenant, TenantChange, NewKey, Rotation, *BODIES.values()):
+    for model in (Problem, Submission, *BODIES.values()):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         for name, inner in schema.pop("$defs", {}).items():
             components.setdefault(name, inner)

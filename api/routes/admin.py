@@ -34,7 +34,7 @@ async def tenants(request: Request, caller: Caller) -> Json:
     status_code=201,
     response_model=schemas.Tenant,
     responses=BODY_ERRORS,
-    openapi_extra=body_of("NewTenant"),
+    openapi_extra=body_of(schemas.NewTenant),
 )
 async def create_tenant(request: Request, caller: Caller, trial: Trials) -> Json:
     """A new tenant."""
@@ -55,7 +55,7 @@ async def tenant(request: Request, caller: Caller, tenant: str) -> Json:
     "/v1/admin/tenants/{tenant}",
     response_model=schemas.Tenant,
     responses=BODY_ERRORS,
-    openapi_extra=body_of("TenantChange"),
+    openapi_extra=body_of(schemas.TenantChange),
 )
 async def set_tenant(request: Request, caller: Caller, tenant: str) -> Json:
     """Change the limits that are given; they hold everywhere within seconds."""

@@ -37,7 +37,7 @@ async def keys(request: Request, caller: Caller, tenant: TenantFilter = None) ->
     status_code=201,
     response_model=schemas.SecretKey,
     responses=BODY_ERRORS,
-    openapi_extra=body_of("NewKey"),
+    openapi_extra=body_of(schemas.NewKey),
 )
 async def create_key(request: Request, caller: Caller, trial: Trials) -> Json:
     """A new key. `token` is shown here and never again."""
@@ -56,7 +56,7 @@ async def create_key(request: Request, caller: Caller, trial: Trials) -> Json:
     "/v1/admin/keys/{key_id}/rotate",
     response_model=schemas.SecretKey,
     responses=BODY_ERRORS,
-    openapi_extra=body_of("Rotation"),
+    openapi_extra=body_of(schemas.Rotation),
 )
 async def rotate_key(request: Request, caller: Caller, key_id: str, trial: Trials) -> Json:
     """A new secret for a key; the old one works for `overlap_s` more."""
