@@ -14,8 +14,8 @@ from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
-Effort = Literal["none", "minimal", "low", "medium", "high", "max"]
 JobEventType = Literal["job.completed", "job.incomplete", "job.failed", "job.cancelled"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 ConfidenceKind = Literal["agreement", "calibrated"]
 
 

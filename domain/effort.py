@@ -33,6 +33,7 @@ EFFORTS: dict[str, Effort] = {
     "low": Effort(16, 4, 0.01, 0.8),
     "medium": Effort(64, 4, 0.002, 0.95),
     "high": Effort(128, 4, 0.0005, 0.98),
+    "xhigh": Effort(256, 4, 0.0002, 0.99),
     "max": Effort(512, 8, 0.0, 0.995),
 }
 DEFAULT_EFFORT = "medium"

@@ -28,11 +28,23 @@ class InvalidRequest(DeliberateError):
 
     code = "invalid_request"
 
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, param=param)
+        if code is not None:
+            self.code = code
+            """Where callers tell kinds of mistakes apart: `unsupported_parameter` and so on."""
+
 
 class NotFound(DeliberateError):
     """No such object for this tenant (another tenant's object gives the same error)."""
 
     code = "not_found"
+
+
+class UnknownModel(NotFound):
+    """No model has this name."""
+
+    code = "model_not_found"
 
 
 class IdempotencyConflict(DeliberateError):

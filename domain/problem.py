@@ -37,7 +37,7 @@ def parse_problem(value: object) -> Problem:
         problem = Problem(tuple(_parse_part(index, part) for index, part in enumerate(value)))
     else:
         raise InvalidRequest("problem must be a string or a list of content parts", param="problem")
-    return _checked(problem)
+    return checked(problem)
 
 
 def _parse_part(index: int, part: object) -> TextPart:
@@ -55,7 +55,8 @@ def _parse_part(index: int, part: object) -> TextPart:
     return TextPart(text)
 
 
-def _checked(problem: Problem) -> Problem:
+def checked(problem: Problem) -> Problem:
+    """The problem, when it can be stored and asked. Raises InvalidRequest."""
     text = problem.text
     if not text.strip():
         raise InvalidRequest("problem is empty: send the text of the problem", param="problem")

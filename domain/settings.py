@@ -17,6 +17,9 @@ MODELS = Path(__file__).resolve().parent.parent / "models"
 NO_VERIFIER = "none"
 """The verifier setting of a stack that has none."""
 
+SERVICE_MODEL = "deliberate"
+"""The name of the policy at its default effort, for clients that name a model."""
+
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -53,6 +56,9 @@ class Settings:
     price_exaflop: float = 0.0
     """Money per 10^18 floating-point operations."""
     log_level: str = "info"
+    model_aliases: str = f"*={SERVICE_MODEL}"
+    """Further names for models of ours, for clients that name others: `NAME=MODEL,…`, where `*` is any name that is not
+    ours; or `none`."""
 
 
 def prices_of(settings: Settings) -> Prices:
@@ -86,6 +92,8 @@ def _parse(name: str, raw: str) -> object:
             return tuple(part.strip() for part in raw.split(",") if part.strip())
         if name == "webhook_allowed_networks":
             return tuple(ipaddress.ip_network(part.strip()) for part in raw.split(",") if part.strip())
+        if name == "model_aliases":
+            model_aliases(raw)
     except ValueError as error:
         # The value itself stays out of the message: it may be a secret.
         raise ConfigurationError(f"{variable} is not usable ({type(error).__name__}): see .env.example") from None
@@ -96,3 +104,12 @@ def _within(number: float, low: float, high: float) -> float | int:
     if not low <= number <= high:
         raise ValueError("out of range")
     return number
+
+
+def model_aliases(text: str) -> dict[str, str]:
+    """The setting of this name, read. Raises ValueError."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip() and text.strip() != "none"]
+    aliases = {name.strip(): model.strip() for name, _, model in pairs}
+    if not all(name and model.partition("-")[0] == SERVICE_MODEL for name, model in aliases.items()):
+        raise ValueError(f"not NAME={SERVICE_MODEL} or NAME={SERVICE_MODEL}-EFFORT")
+    return aliases
