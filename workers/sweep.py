@@ -12,6 +12,7 @@ from storage.deadlines import end_overdue
 from storage.erasure import Erasure
 from storage.idempotency import purge_keys
 from storage.jobs import Jobs
+from storage.responses import Responses
 from workers.steady import pause
 
 EVERY_S = 1.0
@@ -20,6 +21,8 @@ STALE_S = 5.0
 PURGE_EVERY_S = 600.0
 RETAIN_EVERY_S = 60.0
 """Retention is looked after so often, and at every step while there is more to erase."""
+KEPT_FOR_RETRIES_S = 600.0
+"""A response that its caller did not want stored is kept this long after its end: a repeated request finds it."""
 
 logger = logging.getLogger("deliberate.workers")
 
@@ -29,6 +32,7 @@ class Sweep:
         self._database = database
         self._jobs = Jobs(database)
         self._erasure = Erasure(database)
+        self._responses = Responses(database)
         self._stop = stop
         self._purged_at = -PURGE_EVERY_S
         self._retained_at = -RETAIN_EVERY_S
@@ -42,9 +46,13 @@ class Sweep:
         erased = await self._erasure.sweep()
         if erased:
             logger.info("erased %d jobs", erased)
-        if time.monotonic() - self._retained_at >= RETAIN_EVERY_S and not await self._erasure.retain():
+        if time.monotonic() - self._retained_at >= RETAIN_EVERY_S and not await self._retain():
             self._retained_at = time.monotonic()
         if time.monotonic() - self._purged_at >= PURGE_EVERY_S:
             await purge_keys(self._database)
             self._purged_at = time.monotonic()
         await pause(self._stop, EVERY_S)
+
+    async def _retain(self) -> int:
+        """Erase some of what is kept no longer; gives the number of jobs."""
+        return await self._erasure.retain() + await self._responses.purge_unstored(KEPT_FOR_RETRIES_S)

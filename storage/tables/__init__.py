@@ -9,6 +9,7 @@ from __future__ import annotations
 from storage.tables.accounts import audit_log, recent_requests, usage_days
 from storage.tables.jobs import TOPICS, calls, events, jobs, outbox
 from storage.tables.metadata import metadata
+from storage.tables.responses import RESPONSE_ENDPOINTS, responses
 from storage.tables.tenants import KEY_SOURCES, api_keys, idempotency_keys, tenants
 from storage.tables.webhooks import (
     DELIVERY_STATES,
@@ -22,6 +23,7 @@ __all__ = [
     "DELIVERY_STATES",
     "DISABLED_REASONS",
     "KEY_SOURCES",
+    "RESPONSE_ENDPOINTS",
     "TOPICS",
     "api_keys",
     "audit_log",
@@ -32,6 +34,7 @@ __all__ = [
     "metadata",
     "outbox",
     "recent_requests",
+    "responses",
     "tenants",
     "usage_days",
     "webhook_attempts",
