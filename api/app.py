@@ -20,9 +20,23 @@ from api.documented import completed
 from api.drain import on_shutdown_signal
 from api.edge import Edge
 from api.examples import with_examples
+from api.facade.following import Departures
 from api.limits import BodyLimit
 from api.links import with_links
-from api.routes import admin, deliveries, docs, health, jobs, keys, strategies, streams, webhook_endpoints
+from api.routes import (
+    admin,
+    chat,
+    deliveries,
+    docs,
+    health,
+    jobs,
+    keys,
+    models,
+    responses,
+    strategies,
+    streams,
+    webhook_endpoints,
+)
 from api.services import Services, compose
 from domain.errors import ConfigurationError
 from domain.settings import Settings, from_environment
@@ -52,7 +66,11 @@ def _build(settings: Settings) -> FastAPI:
         title="Deliberate", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan
     )
     app.state.services = services
-    for module in (jobs, streams, strategies, deliveries, webhook_endpoints, admin, keys, health, docs):
+    app.state.departures = Departures()
+    for module in (
+        jobs, streams, strategies, responses, chat, models, deliveries, webhook_endpoints, admin, keys, health,
+        docs,
+    ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit)
@@ -80,4 +98,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         starting.cancel()
         await asyncio.wait({starting})
+        await app.state.departures.close()
         await services.close()

@@ -12,7 +12,7 @@ BODIES: dict[str, type[BaseModel]] = {}
 """Models of bodies that routes read by themselves; the framework does not know them."""
 
 _TEXTS = {
-    400: "The body is not a JSON object.",
+    400: "The request is wrong; `error.param` names the member or parameter where one is at fault.",
     401: "No valid API key.",
     403: "The key lacks the scope that this route needs.",
     404: "No such object of this tenant.",

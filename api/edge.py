@@ -22,6 +22,7 @@ from messaging.outage import describe
 access = logging.getLogger("deliberate.access")
 logger = logging.getLogger("deliberate.api")
 
+SHOWN_IDS = ("job", "whd", "resp")
 UNMATCHED = "(unmatched)"
 SHOWN_IDS = ("job", "whd", "whe")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -70,9 +70,14 @@ class HttpProblem(Exception):
 
 
 def problem_response(problem: HttpProblem, request_id: str | None) -> Json:
+    body = problem_body(problem, request_id)
+    return Json(body, problem.status, headers=problem.headers, media_type="application/problem+json")
+
+
+def problem_body(problem: HttpProblem, request_id: str | None) -> dict[str, Any]:
     message = _short(problem.message)
     kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
-    body: dict[str, Any] = {
+    return {
         "type": f"urn:deliberate:error:{problem.code}",
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
@@ -80,7 +85,6 @@ def problem_response(problem: HttpProblem, request_id: str | None) -> Json:
         "request_id": request_id,
         "error": {"message": message, "type": kind, "param": problem.param, "code": problem.code},
     }
-    return Json(body, problem.status, headers=problem.headers, media_type="application/problem+json")
 
 
 def not_ours(status: int = 500) -> HttpProblem:
@@ -92,7 +96,7 @@ def install(app: FastAPI) -> None:
     """Every error that a route raises becomes a problem."""
 
     async def answer(request: Request, error: Exception) -> Json:
-        problem = _problem_of(error)
+        problem = problem_of(error)
         if problem.status == 405:
             problem.headers |= allowed(request)
         return problem_response(problem, getattr(request.state, "request_id", None))
@@ -109,14 +113,14 @@ def allowed(request: Request) -> dict[str, str]:
     return {}
 
 
-def _problem_of(error: Exception) -> HttpProblem:
+def problem_of(error: Exception) -> HttpProblem:
     match error:
         case HttpProblem():
             return error
         case DeliberateError():
             return _of_domain(error)
         case RequestValidationError():
-            return _of_validation(error)
+            return validation_problem(error)
         case HTTPException():
             return _of_http(error)
     return not_ours()
@@ -141,7 +145,8 @@ def _retry_headers(error: DeliberateError) -> dict[str, str]:
     return {}
 
 
-def _of_validation(error: RequestValidationError) -> HttpProblem:
+def validation_problem(error: RequestValidationError) -> HttpProblem:
+    """The first complaint about a path, query or header parameter."""
     first = error.errors()[0]
     name = ".".join(part for part in first["loc"][1:] if isinstance(part, str)) or str(first["loc"][0])
     return HttpProblem(422, InvalidRequest.code, f"{name}: {first['msg']}", param=name)

@@ -10,6 +10,7 @@ from api.feeds import Feeds
 from api.metrics import Metrics
 from api.security import Authenticator
 from domain.errors import ConfigurationError
+from domain.facade.models import Catalogue
 from domain.settings import Settings
 from messaging.presence import Presence
 from messaging.progress import Watcher
@@ -26,6 +27,7 @@ from storage.jobs import Jobs
 from storage.key_ring import KeyRing
 from storage.keys import Keys
 from storage.pace import PaceKeeper
+from storage.responses import Responses
 from storage.tenants import Tenants
 from storage.traces import Traces
 from storage.usage import Usage
@@ -44,6 +46,8 @@ class Services:
     sender: WebhookSender
     pace: PaceKeeper
     feeds: Feeds
+    responses: Responses
+    catalogue: Catalogue
     watcher: Watcher
     presence: Presence
     rates: Rates
@@ -92,6 +96,8 @@ def compose(settings: Settings) -> Services:
         sender=WebhookSender(settings.webhook_allowed_networks),
         watcher=watcher,
         feeds=Feeds(traces, watcher),
+        responses=Responses(database),
+        catalogue=Catalogue(settings),
         presence=Presence(redis_url),
         rates=Rates(redis_url),
         answers=Answers(database),

@@ -12,6 +12,8 @@ from fastapi import Request
 from domain.codec import encode
 from domain.effort import EFFORTS, adaptive_for
 from domain.estimating import Estimate, Pace, estimate_queued, estimate_running
+from domain.facade.usage import native_usage
+from domain.facade.views import JOBS
 from domain.job import FINAL, JobStatus
 from domain.recipe import DEFAULT_STRATEGY, StrategySpec, spec_to_json
 from domain.specs.adaptive import Adaptive
@@ -20,8 +22,6 @@ from storage.delivery_log import DeliveryRecord
 from storage.endpoints import Endpoint
 from storage.records import JobRecord
 from storage.traces import StoredEvent
-
-JOBS = "/v1/reasoning/jobs"
 
 _HOST = re.compile(r"^[A-Za-z0-9.\-]+(:\d{1,5})?$|^\[[0-9a-fA-F:.]+\](:\d{1,5})?$")
 
@@ -49,7 +49,7 @@ def job_view(
         "why": verdict.why if verdict else None,
         "candidates": encode(verdict.candidates) if verdict else [],
         "error": encode(job.error),
-        "usage": usage_view(job),
+        "usage": native_usage(job),
         "strategy": spec_to_json(job.strategy),
         "budget": encode(job.budget),
         "confidence_target": job.confidence_target,
@@ -83,18 +83,6 @@ def estimate_of(job: JobRecord, position: int | None, pace: Pace) -> Estimate:
         return estimate_queued(now, position or 0, pace, deadline)
     started = (job.started_at or job.read_at).timestamp()
     return estimate_running(now, round(started, 3), job.budget.seconds, pace, deadline)
-
-
-def usage_view(job: JobRecord) -> dict[str, Any]:
-    return {
-        "generated_tokens": job.spend.generated_tokens,
-        "verified_tokens": job.spend.verified_tokens,
-        "flops": job.spend.flops,
-        "rollouts": job.spend.rollouts,
-        "verifier_calls": job.spend.verifier_calls,
-        "seconds": round(job.seconds, 3),
-        "queue_seconds": round(job.queue_seconds, 3),
-    }
 
 
 def event_view(stored: StoredEvent) -> dict[str, Any]:

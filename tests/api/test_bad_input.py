@@ -229,8 +229,10 @@ async def test_unknown_routes(client: httpx.AsyncClient, path: str) -> None:
     [
         ("PUT", JOBS, None),
         ("DELETE", f"{JOBS}/job_00000000000000000000000000/result", "GET"),
+        ("PUT", f"{JOBS}/job_00000000000000000000000000", "DELETE, GET"),
         ("GET", f"{JOBS}/job_00000000000000000000000000/cancel", "POST"),
         ("POST", "/healthz", "GET"),
+        ("PUT", "/v1/responses/resp_00000000000000000000000000", "DELETE, GET"),
     ],
 )
 async def test_wrong_methods(client: httpx.AsyncClient, method: str, path: str, allowed: str | None) -> None:
