@@ -195,7 +195,7 @@ class OwnView(Shape):
     strategy: dict[str, Any]
     budget: Budget
     seed: int
-    usage: Usage
+    usage: Usage | None = Field(description="null before the end; the native job tells it at any time.")
 
 
 class Response(Shape):

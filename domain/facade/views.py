@@ -89,7 +89,7 @@ def own_view(job: JobFacts) -> dict[str, Any]:
         "strategy": spec_to_json(job.strategy),
         "budget": encode(job.budget),
         "seed": job.seed,
-        "usage": native_usage(job),
+        "usage": native_usage(job) if job.status in FINAL else None,
     }
 
 
