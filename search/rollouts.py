@@ -57,12 +57,11 @@ def tokens_of(solution: str | None, rollouts: Sequence[Rollout]) -> int:
 def distinct(chosen: str | None, rollouts: Sequence[Rollout], count: int) -> tuple[Rollout, ...]:
     """At most `count` rollouts for a caller who wants several: the chosen one, then those with other texts, then
     repetitions; in the order in which they ended."""
-    order = sorted(range(len(rollouts)), key=lambda at: (_seen_before(rollouts, at), rollouts[at].text != chosen, at))
+    first = {one.text: at for at, one in reversed(tuple(enumerate(rollouts)))}
+    order = sorted(
+        range(len(rollouts)), key=lambda at: (first[rollouts[at].text] != at, rollouts[at].text != chosen, at)
+    )
     return tuple(rollouts[at] for at in order[:count])
-
-
-def _seen_before(rollouts: Sequence[Rollout], at: int) -> bool:
-    return any(one.text == rollouts[at].text for one in rollouts[:at])
 
 
 def _rollout(node: int, steps: Steps, parents: Parents) -> Rollout:

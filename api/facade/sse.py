@@ -18,6 +18,8 @@ from domain.errors import DeliberateError
 
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
+_LINE_ENDS = tuple((mark.encode(), f"\\u{ord(mark):04x}".encode()) for mark in "\x85\u2028\u2029")
+"""JSON may hold them as they are; readers that split text into lines as Unicode does would end a line there."""
 HEADERS = {"X-Accel-Buffering": "no"}
 """Proxies must not gather what is to be seen at once."""
 
@@ -33,7 +35,10 @@ def typed(data: dict[str, Any]) -> bytes:
 
 
 def untyped(data: dict[str, Any]) -> bytes:
-    return b"data: " + Json(data).body + b"\n\n"
+    body = bytes(Json(data).body)
+    for raw, escaped in _LINE_ENDS:
+        body = body.replace(raw, escaped)
+    return b"data: " + body + b"\n\n"
 
 
 async def _until_error(request: Request, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import httpx
@@ -214,6 +215,13 @@ class TestStreams:
         assert await streamed(client, made["id"], starting_after=4) == log[5:]
         assert await streamed(client, made["id"], starting_after=len(log) + 7) == []
 
+    async def test_a_line_end_of_unicode_breaks_no_event(self, client: httpx.AsyncClient, database: Database) -> None:
+        made, text = await created(client), "a\u2028b\u2029c\x85d \ud800"
+        await finished(database, made, solutions=[("d", text)])
+        raw = (await client.get(f"{URL}/{made['id']}", params={"stream": True})).content.decode()
+        lines = [json.loads(line[6:]) for line in raw.splitlines() if line.startswith("data: ")]
+        assert lines[-1]["response"]["output"][0]["content"][0]["text"] == text
+
     async def test_the_log_is_the_same_in_another_process(
         self, client: httpx.AsyncClient, settings: Any, database: Database
     ) -> None:
@@ -357,6 +365,19 @@ async def test_a_retry_of_the_sdk_gives_the_same_response(client: httpx.AsyncCli
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert [answer.headers.get("idempotent-replayed") for answer in answers] == [None, "true", "true"]
     assert await scalar(database, "SELECT count(*) FROM jobs") == 1
+
+
+async def test_nothing_that_is_said_reaches_a_log(
+    client: httpx.AsyncClient, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    made = await created(client, input="canary", instructions="canary", metadata={"canary": "canary"}, user="canary")
+    await finished(database, made, solutions=[("canary", "canary")])
+    await streamed(client, made["id"])
+    for wrong in ({"input": "canary", "colour": "canary"}, {"input": [{"role": "canary", "content": "canary"}]}):
+        assert (await client.post(URL, json=wrong)).status_code == 400
+    assert f"GET {URL}/{made['id']}" in caplog.text
+    assert "canary" not in caplog.text
 
 
 class TestLeaving:
