@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import uuid
 
 import openai
 from harness import Bench, refuses, run, same, true, until
@@ -62,6 +64,18 @@ def who_leaves_cancels(bench: Bench) -> None:
     same(left["status"], "cancelled")
 
 
+def timeouts_and_their_retries_make_one_job(bench: Bench) -> None:
+    client, kind = bench.client(), str(uuid.uuid4())
+    hasty = bench.client(timeout=0.5)
+    with contextlib.suppress(openai.APITimeoutError):
+        hasty.chat.completions.create(**LONG, metadata={"kind": kind})
+
+    listed = client.get("/reasoning/jobs", cast_to=object, options={"params": {"limit": 100}})
+    mine = [job["id"] for job in listed["data"] if job["metadata"].get("kind") == kind]
+    same(len(mine), 1)
+    client.post(f"/reasoning/jobs/{mine[0]}/cancel", cast_to=object)
+
+
 def refusals_name_what_is_wrong(bench: Bench) -> None:
     client = bench.client()
     image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]}
@@ -86,5 +100,5 @@ def asynchronously(bench: Bench) -> None:
 if __name__ == "__main__":
     run([
         whole, several_choices, streamed, streamed_by_the_helper, a_budget_cuts_it_short, who_leaves_cancels,
-        refusals_name_what_is_wrong, asynchronously,
+        timeouts_and_their_retries_make_one_job, refusals_name_what_is_wrong, asynchronously,
     ])  # fmt: skip

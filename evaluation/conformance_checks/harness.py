@@ -54,6 +54,7 @@ def run(checks: list[Check]) -> None:
     passed: list[str] = []
     failed: dict[str, str] = {}
     for check in checks:
+        begun = time.monotonic()
         try:
             check(bench)
         except Exception as error:
@@ -61,6 +62,7 @@ def run(checks: list[Check]) -> None:
             traceback.print_exc(file=sys.stderr)
         else:
             passed.append(check.__name__)
+        print(f"{check.__name__}: {time.monotonic() - begun:.1f} s", file=sys.stderr, flush=True)
     print(json.dumps({"version": openai.__version__, "passed": passed, "failed": failed}), flush=True)
 
 

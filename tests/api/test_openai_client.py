@@ -32,7 +32,7 @@ OURS = ("responses", "chat", "models")
 
 @pytest.fixture
 def url(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(following, "GRACE_S", 0.5)
+    monkeypatch.setattr(following, "GRACE_S", 1.2)
     scripted = {"policy": POLICY, "verifier": conformance.VERIFIER}
     with served(replace(settings, **scripted)) as address:
         yield address
@@ -43,7 +43,7 @@ def test_every_call_of_the_client_works(url: str) -> None:
     assert len(scripts) == len(OURS)
     env = {"PATH": os.environ["PATH"], "CONFORMANCE_URL": url, "CONFORMANCE_KEY": KEY}
     command = [sys.executable, "-c", ONE_AFTER_ANOTHER, conformance.CHECKS, *scripts]
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, timeout=300, check=True)
     for script, line in zip(scripts, done.stdout.splitlines(), strict=True):
         result = json.loads(line)
         assert result["failed"] == {}, script.stem
