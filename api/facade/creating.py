@@ -14,6 +14,7 @@ from api.submission import Envelope, parse_submission
 from domain.errors import InvalidRequest
 from domain.facade.asked import Asked
 from domain.facade.items import with_ids
+from domain.webhook_events import Announces
 from storage.response_records import NewResponse, ResponseRecord
 
 
@@ -34,5 +35,7 @@ async def create_response(request: Request, trial: Trial, body: Mapping[str, Any
         raise asked.in_callers_words(error) from None
     items = with_ids(asked.items, job.id.partition("_")[2])
     new = NewResponse(asked.endpoint, asked.model, items, asked.echo, asked.stored)
-    record, replayed = await services.responses.create(replace(job, attempt=trial.of(body)), new)
+    announces = Announces.RESPONSE if asked.background else Announces.NOTHING
+    job = replace(job, attempt=trial.of(body), announces=announces)
+    record, replayed = await services.responses.create(job, new)
     return Created(record, {REPLAYED: "true"} if replayed else {})
