@@ -22,9 +22,8 @@ from messaging.outage import describe
 access = logging.getLogger("deliberate.access")
 logger = logging.getLogger("deliberate.api")
 
-SHOWN_IDS = ("job", "whd", "resp")
 UNMATCHED = "(unmatched)"
-SHOWN_IDS = ("job", "whd", "whe")
+SHOWN_IDS = ("job", "whd", "whe", "resp")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

@@ -82,6 +82,7 @@ async def test_a_response_in_the_background_from_its_creation_to_its_end(
     assert (made["status"], made["background"], made["output"], made["usage"]) == ("queued", True, [], None)
     assert (made["model"], made["reasoning"]) == ("deliberate", {"effort": "medium", "summary": "auto"})
     assert made["id"].partition("_")[2] == made["deliberate"]["job_id"].partition("_")[2]
+    assert await scalar(database, "SELECT announces FROM jobs") == "response"
     await finished(database, made)
     done = await got(client, made["id"])
     assert (done["status"], done["metadata"], done["user"]) == ("completed", {"kind": "test"}, "u-1")
@@ -174,6 +175,7 @@ async def test_waiting_for_a_response_gives_it_at_its_end(client: httpx.AsyncCli
     assert response["incomplete_details"] == {"reason": "max_output_tokens"}
     assert response["output"][0]["content"][0]["text"] == "42"
     assert response["deliberate"]["stop_reason"] == "budget_tokens"
+    assert await scalar(database, "SELECT announces FROM jobs") == "nothing"
 
 
 async def test_what_ends_without_an_answer_shows_what_was_written(
