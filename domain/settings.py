@@ -55,6 +55,10 @@ class Settings:
     price_verified: float = 0.0
     price_exaflop: float = 0.0
     """Money per 10^18 floating-point operations."""
+    batch_window: int = 128
+    """Lines of one batch that run at once; fewer than `max_jobs`, so that single jobs find room beside them."""
+    max_file_bytes: int = 200 * 1024 * 1024
+    """Of one uploaded file."""
     log_level: str = "info"
     model_aliases: str = f"*={SERVICE_MODEL}"
     """Further names for models of ours, for clients that name others: `NAME=MODEL,…`, where `*` is any name that is not
@@ -82,10 +86,12 @@ def _parse(name: str, raw: str) -> object:
             return Path(raw).expanduser().resolve()
         if name == "port":
             return _within(int(raw), 0, 65535)
-        if name in ("max_jobs", "policy_replicas", "verifier_replicas", "calls_per_engine"):
+        if name in ("max_jobs", "policy_replicas", "verifier_replicas", "calls_per_engine", "batch_window"):
             return _within(int(raw), 1, 100_000)
         if name.startswith("price_"):
             return float(_within(float(raw), 0, 1e9))
+        if name == "max_file_bytes":
+            return _within(int(raw), 1024, 2**40)
         if name == "lease_s":
             return float(_within(float(raw), 1, 3600))
         if name == "api_keys":

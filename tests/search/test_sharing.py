@@ -1,0 +1,95 @@
+"""One budget over lines that start one after the other: never exceeded, and passed on where it is not used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.budget import Budget, Spend
+from domain.specs.adaptive import Adaptive
+from domain.specs.parallel import BestOfN
+from search.sharing import FEW, LEAST, REACH, Pool, grant, price
+
+PLAIN, CLEVER = BestOfN(n=4), Adaptive(price=0.002)
+
+
+def pool(
+    tokens: int | None = 1000, *, spent: int = 0, held: int = 0, ended: int = 0, running: int = 0, waiting: int = 10
+) -> Pool:
+    return Pool(Budget(tokens=tokens), Spend(generated_tokens=spent), Budget(tokens=held), ended, running, waiting)
+
+
+def test_without_a_budget_a_line_keeps_its_own() -> None:
+    own = Budget(tokens=77, seconds=5.0)
+    after, given = grant(pool(None), own, PLAIN) or (None, None)
+    assert given is not None
+    assert (given.budget, given.strategy) == (own, PLAIN)
+    assert (after.running, after.waiting) == (1, 9)
+
+
+def test_plain_lines_get_even_shares_and_what_others_left() -> None:
+    _, first = grant(pool(), Budget(), PLAIN) or (None, None)
+    assert first.budget.tokens == 100
+    # Five lines have used 20 of their 100 tokens each.
+    _, later = grant(pool(spent=100, ended=5, waiting=5), Budget(), PLAIN) or (None, None)
+    assert later.budget.tokens == 180
+
+
+def test_an_adaptive_line_may_reach_further_and_gets_the_common_price() -> None:
+    _, given = grant(pool(10_000, waiting=100), Budget(), CLEVER) or (None, None)
+    assert given.budget.tokens == 100 * REACH
+    dear = pool(10_000, spent=4000, ended=20, waiting=80)
+    _, given = grant(dear, Budget(), CLEVER) or (None, None)
+    assert given.strategy.price > CLEVER.price
+    cheap = pool(10_000, spent=400, ended=20, waiting=80)
+    _, given = grant(cheap, Budget(), CLEVER) or (None, None)
+    assert given.strategy.price < CLEVER.price
+
+
+def test_the_price_holds_still_until_enough_has_been_seen() -> None:
+    assert price(pool(spent=900, ended=FEW - 1), 0.002) == 0.002
+    assert price(pool(spent=900, ended=FEW), 0.002) > 0.002
+
+
+def test_a_lines_own_budget_is_never_raised() -> None:
+    _, given = grant(pool(10_000), Budget(tokens=50, rollouts=3), PLAIN) or (None, None)
+    assert given.budget == Budget(tokens=50, rollouts=3)
+
+
+def test_a_dry_pool_starts_nothing() -> None:
+    assert grant(pool(1000, spent=1000 - LEAST["tokens"] + 1), Budget(), PLAIN) is None
+    assert grant(pool(1000, spent=500, held=500), Budget(), CLEVER) is None
+
+
+@given(
+    tokens=st.integers(1, 100_000),
+    lines=st.integers(1, 60),
+    clever=st.booleans(),
+    uses=st.lists(st.floats(0, 1), min_size=1, max_size=60),
+    window=st.integers(1, 8),
+)
+def test_spent_and_held_never_exceed_the_budget(
+    tokens: int, lines: int, clever: bool, uses: list[float], window: int
+) -> None:
+    now, held = pool(tokens, waiting=lines), []
+    for step in range(200):
+        given = grant(now, Budget(), CLEVER if clever else PLAIN) if now.waiting and now.running < window else None
+        if given is not None:
+            now, granted = given
+            held.append(granted.budget.tokens)
+        elif held:
+            ceiling = held.pop(0)
+            used = Spend(generated_tokens=int(ceiling * uses[step % len(uses)]))
+            now = replace(
+                now,
+                spent=now.spent + used,
+                reserved=Budget(tokens=now.reserved.tokens - ceiling),
+                running=now.running - 1,
+                ended=now.ended + 1,
+            )
+        else:
+            break
+        assert now.spent.tokens + now.reserved.tokens <= tokens
+    assert now.waiting == 0 or now.dry
