@@ -48,6 +48,22 @@ async def admit(connection: AsyncConnection, tenant: TenantId) -> None:
     _check(row)
 
 
+async def room_for_lines(connection: AsyncConnection, tenant: TenantId, most: int) -> int:
+    """How many lines of batches may become jobs now, at most `most`; they wait where a single job would be refused.
+
+    They fill half of the limit on waiting jobs, so that the tenant's single jobs are not refused for them.
+    """
+    row = (await connection.execute(_READ, {"tenant": tenant})).first()
+    if row is None:
+        return 0
+    room = most if row.max_queued is None else min(most, row.max_queued // 2 - row.queued)
+    try:
+        _check(row)
+    except LimitReached:
+        return 0
+    return max(0, room)
+
+
 def _check(row: Row[Any]) -> None:
     if row.max_queued is not None and row.queued >= row.max_queued:
         raise LimitReached(

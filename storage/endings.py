@@ -1,4 +1,5 @@
-"""The end of jobs: final state, webhook deliveries and outbox rows, for many jobs at once, in the caller's transaction.
+"""The end of jobs: final state, batch counters, webhook deliveries and outbox rows, for many jobs at once, in the
+caller's transaction.
 
 Law: the caller holds the rows' locks and has seen that they are not final; so a job ends once and is delivered once.
 """
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.ports import Finish
 from domain.webhook_events import Announces, event_of, object_of
 from storage.announcing import Announcement, Parcel, dispatch, event_body, subscribed
+from storage.batch_endings import end_lines
 from storage.json_text import json_text
 
 _END = text(
@@ -80,6 +82,7 @@ async def end_jobs(connection: AsyncConnection, endings: Sequence[Ending], now: 
         "errors": [None if finish.error is None else json_text(finish.error) for finish in finishes],
     }
     await connection.execute(_END, values)
+    await end_lines(connection, [ending.job for ending in endings])
     own = [_own_parcel(ending, now) for ending in endings if _wanted(ending)]
     announced = [_announcement(ending) for ending in endings if ending.event is not None]
     await dispatch(connection, own + await subscribed(connection, announced, now))

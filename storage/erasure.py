@@ -21,6 +21,7 @@ from storage.audit import SERVICE, note
 from storage.columns import one_of
 from storage.database import Database
 from storage.idempotency import forget
+from storage.line_erasure import erase_lines
 from storage.outbox import CANCEL, post
 
 PATIENCE_S = 30.0
@@ -103,13 +104,18 @@ class Erasure:
         return len(old)
 
 
-async def erase_jobs(connection: AsyncConnection, ids: Sequence[str]) -> None:
-    """Delete these jobs with all that belongs to them. The caller has seen that nobody works on them."""
+async def erase_jobs(connection: AsyncConnection, ids: Sequence[str], *, with_lines: bool = True) -> None:
+    """Delete these jobs with all that belongs to them. The caller has seen that nobody works on them.
+
+    `with_lines`: also what they asked and answered in the files of batches (False: those files go as a whole).
+    """
     if not ids:
         return
     deliveries = [row.id for row in await connection.execute(_DELIVERIES, {"ids": list(ids)})]
     await forget(connection, [*ids, *deliveries])
     await connection.execute(_BELLS, {"ids": [*ids, *deliveries]})
+    if with_lines:
+        await erase_lines(connection, ids)
     await connection.execute(_DELETE, {"ids": list(ids)})
 
 

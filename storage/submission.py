@@ -5,6 +5,7 @@ Law: a replay is never refused for a limit; what is new is stored only within th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from domain.ports import NewJob
 from storage.admission import admit
 from storage.idempotency import take
 from storage.listener import CHANNEL
-from storage.outbox import QUEUED
+from storage.outbox import QUEUED, post
 from storage.tables import events, jobs, outbox
 
 MAX_SEED = 2**63 - 1
@@ -70,6 +71,18 @@ def _storing() -> Select[Any]:
     return select(job, func.clock_timestamp().label("read_at"), position.label("queue_position"), notified).add_cte(
         first, bell
     )
+
+
+async def submit_many(connection: AsyncConnection, fresh: Sequence[NewJob]) -> None:
+    """Store jobs that nobody has stored before, without idempotency keys, with one ring for all of them."""
+    if not fresh:
+        return
+    for job in fresh:
+        _check(job)
+    await connection.execute(insert(jobs), [_row(job) for job in fresh])
+    first = [{"job_id": job.id, "seq": 0, "body": encode(_first_event(job))} for job in fresh]
+    await connection.execute(insert(events), first)
+    await post(connection, QUEUED, [fresh[0].id])
 
 
 def _first_event(job: NewJob) -> JobSubmitted:

@@ -7,6 +7,7 @@ may well write, and a trace has to come back exactly as it was stored. Nothing q
 from __future__ import annotations
 
 from storage.tables.accounts import audit_log, recent_requests, usage_days
+from storage.tables.batches import CHUNK_BYTES, batch_lines, batches, file_chunks, files
 from storage.tables.jobs import TOPICS, calls, events, jobs, outbox
 from storage.tables.metadata import metadata
 from storage.tables.responses import RESPONSE_ENDPOINTS, responses
@@ -20,6 +21,7 @@ from storage.tables.webhooks import (
 )
 
 __all__ = [
+    "CHUNK_BYTES",
     "DELIVERY_STATES",
     "DISABLED_REASONS",
     "KEY_SOURCES",
@@ -27,8 +29,12 @@ __all__ = [
     "TOPICS",
     "api_keys",
     "audit_log",
+    "batch_lines",
+    "batches",
     "calls",
     "events",
+    "file_chunks",
+    "files",
     "idempotency_keys",
     "jobs",
     "metadata",
