@@ -1,4 +1,4 @@
-"""The loops of a control process: relay, webhook deliveries, sweep, and the two signs of life."""
+"""The loops of a control process: relay, webhook deliveries, sweep, batches, and the two signs of life."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from messaging.webhooks import WebhookSender
 from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.outbox import Outbox
+from workers.batching import Batching
 from workers.delivering import DeliveryLoop
 from workers.heartbeat import INTERVAL_S, Heartbeat
 from workers.relay import Relay
@@ -51,6 +52,7 @@ class Control:
                 steadily("relay of the outbox", Relay(Outbox(database), doorbell).step, stop),
                 steadily("webhook deliveries", webhooks.step, stop),
                 steadily("sweep", Sweep(database, stop).step, stop),
+                steadily("batches", Batching(database, self._settings.batch_window, stop).step, stop),
                 steadily("heartbeat", lambda: self._beat(stop), stop),
                 steadily("presence", lambda: _announce(presence, stop), stop),
             )
