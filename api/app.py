@@ -21,13 +21,15 @@ from api.drain import on_shutdown_signal
 from api.edge import Edge
 from api.examples import with_examples
 from api.facade.following import Departures
-from api.limits import BodyLimit
+from api.limits import FORM_BYTES, BodyLimit
 from api.links import with_links
 from api.routes import (
     admin,
+    batches,
     chat,
     deliveries,
     docs,
+    files,
     health,
     jobs,
     keys,
@@ -68,12 +70,12 @@ def _build(settings: Settings) -> FastAPI:
     app.state.services = services
     app.state.departures = Departures()
     for module in (
-        jobs, streams, strategies, responses, chat, models, deliveries, webhook_endpoints, admin, keys, health,
-        docs,
+        jobs, streams, strategies, responses, chat, models, files, batches, deliveries, webhook_endpoints, admin, keys,
+        health, docs,
     ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, larger={"/v1/files": settings.max_file_bytes + FORM_BYTES})
     app.add_middleware(Edge, metrics=services.metrics)
     return app
 

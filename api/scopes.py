@@ -8,6 +8,7 @@ from __future__ import annotations
 from domain.scopes import ADMIN
 
 _AREAS: tuple[tuple[str, str], ...] = (
+    ("/v1/reasoning/batches", "batches"),
     ("/v1/reasoning/", "jobs"),
     ("/v1/responses", "jobs"),
     ("/v1/chat/", "jobs"),

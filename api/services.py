@@ -18,11 +18,15 @@ from messaging.rates import Rates
 from messaging.webhooks import WebhookSender
 from storage.answers import Answers
 from storage.audit import Audit
+from storage.batch_erasure import BatchErasure
+from storage.batch_reading import BatchResults
+from storage.batches import Batches
 from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.delivery_log import DeliveryLog
 from storage.endpoints import Endpoints
 from storage.erasure import Erasure
+from storage.files import Files
 from storage.jobs import Jobs
 from storage.key_ring import KeyRing
 from storage.keys import Keys
@@ -41,6 +45,10 @@ class Services:
     traces: Traces
     keys: Keys
     deliveries: Deliveries
+    files: Files
+    batches: Batches
+    results: BatchResults
+    batch_erasure: BatchErasure
     delivery_log: DeliveryLog
     endpoints: Endpoints
     sender: WebhookSender
@@ -90,6 +98,10 @@ def compose(settings: Settings) -> Services:
         traces=traces,
         keys=keys,
         deliveries=Deliveries(database),
+        files=Files(database),
+        batches=Batches(database),
+        results=BatchResults(database),
+        batch_erasure=BatchErasure(database),
         delivery_log=DeliveryLog(database),
         endpoints=Endpoints(database),
         pace=PaceKeeper(database),
