@@ -10,7 +10,21 @@ from collections.abc import Sequence
 
 import typer
 
-from cli.commands import accounts, calibrate, demo, doctor, jobs, keys, problems, replay, solve, tenants, train, up
+from cli.commands import (
+    accounts,
+    batch,
+    calibrate,
+    demo,
+    doctor,
+    jobs,
+    keys,
+    problems,
+    replay,
+    solve,
+    tenants,
+    train,
+    up,
+)
 from domain.errors import DeliberateError
 
 BAD_INPUT = 2
@@ -41,6 +55,7 @@ app.command()(accounts.audit)
 app.command()(calibrate.calibrate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(batch.app, name="batch")
 app.add_typer(problems.app, name="problems")
 app.add_typer(train.app, name="train")
 

@@ -123,14 +123,19 @@ class Service:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.TransportError as error:
-            raise Unavailable(
-                f"nothing answers at {self._place.url} ({type(error).__name__}): start it with `deliberate up`,"
-                " or set DELIBERATE_HOME or DELIBERATE_PORT to where it runs"
-            ) from None
-        body = _json(answer)
+            raise self._unreachable(error) from None
         if answer.is_success:
-            return body
-        raise _error(answer.status_code, body, self._place.url)
+            return _json(answer)
+        raise self._refusal(answer)
+
+    def _unreachable(self, error: httpx.TransportError) -> Unavailable:
+        return Unavailable(
+            f"nothing answers at {self._place.url} ({type(error).__name__}): start it with `deliberate up`,"
+            " or set DELIBERATE_HOME or DELIBERATE_PORT to where it runs"
+        )
+
+    def _refusal(self, answer: httpx.Response) -> DeliberateError:
+        return _error(answer.status_code, _json(answer), self._place.url)
 
 
 def _segment(job_id: str) -> str:
