@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from domain.budget import Spend
 from domain.codec import encode
-from domain.dialects import openai_usage
 from storage.batches import BatchRecord, LineError
 from storage.files import FileRecord
 
@@ -92,6 +92,17 @@ def usage_view(batch: BatchRecord) -> dict[str, Any]:
         "rollouts": spend.rollouts,
         "verifier_calls": spend.verifier_calls,
         "seconds": round(batch.active_s, 3),
+    }
+
+
+def openai_usage(spend: Spend) -> dict[str, Any]:
+    """As responses count (`domain.facade.usage`); which solutions were shown is not summed up."""
+    return {
+        "input_tokens": spend.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": spend.tokens,
+        "output_tokens_details": {"reasoning_tokens": spend.tokens},
+        "total_tokens": spend.prompt_tokens + spend.tokens,
     }
 
 

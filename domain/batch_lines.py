@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.batch import MAX_CUSTOM_ID_CHARS, MAX_LINE_BYTES, NATIVE
-from domain.dialects import LineRequest, parse_body
-from domain.errors import InvalidRequest
+from domain.dialects import Dialects, LineRequest
+from domain.errors import InvalidRequest, UnknownModel
 
 PROBLEM_MEMBERS = ("problem", "strategy", "effort", "budget", "confidence", "seed", "metadata")
 """What is read of a bare problem; other members (a reference answer, a level) are left alone."""
@@ -27,6 +27,8 @@ class LineFault:
     param: str | None = None
     custom_id: str | None = None
     """Where one could be read."""
+    status: int | None = None
+    """HTTP status of the answer, where the line's body is what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +44,22 @@ class _Fault(Exception):
         self.code, self.message, self.param = code, message, param
 
 
-def read_line(raw: bytes, number: int, endpoint: str, defaults: Mapping[str, Any]) -> Line | LineFault:
+def read_line(
+    raw: bytes, number: int, endpoint: str, defaults: Mapping[str, Any], dialects: Dialects
+) -> Line | LineFault:
     """`raw` without its line break, `number` from 1; `defaults` of the batch for native bodies."""
     custom_id = None
     try:
         value = _object(raw)
         custom_id = _custom_id(value, number, endpoint)
         body = _body(value, endpoint)
-        return Line(custom_id, body, parse_body(endpoint, body, defaults))
+        return Line(custom_id, body, dialects.request(endpoint, body, defaults))
     except _Fault as fault:
         return LineFault(fault.code, fault.message, fault.param, custom_id)
-    except InvalidRequest as error:
+    except (InvalidRequest, UnknownModel) as error:
         param = None if error.param is None else f"body.{error.param}"
-        return LineFault(error.code, error.message, param, custom_id)
+        status = 404 if isinstance(error, UnknownModel) else 400
+        return LineFault(error.code, error.message, param, custom_id, status)
 
 
 def too_long() -> LineFault:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from domain.events import Event, MoveSettled, MovesIssued
 from domain.moves import ROOT, STEP_SEPARATOR, FinishReason, Sampled
+from domain.verdict import Verdict
 
 Steps = Mapping[int, Sampled]
 Parents = Mapping[int, int]
@@ -62,6 +64,19 @@ def distinct(chosen: str | None, rollouts: Sequence[Rollout], count: int) -> tup
         range(len(rollouts)), key=lambda at: (first[rollouts[at].text] != at, rollouts[at].text != chosen, at)
     )
     return tuple(rollouts[at] for at in order[:count])
+
+
+def shown_solutions(verdict: Verdict, events: Sequence[Event], choices: int) -> list[dict[str, Any]]:
+    """At most `choices`: the verdict's solution, then others, first those that differ."""
+    rollouts = finished_rollouts(events)
+    chosen: list[Rollout] = []
+    if verdict.solution:
+        chosen = [Rollout(verdict.solution, verdict.answer, tokens_of(verdict.solution, rollouts))]
+    others = distinct(verdict.solution, rollouts, choices + 1)
+    if chosen and others and others[0].text == verdict.solution:
+        others = others[1:]
+    shown = (*chosen, *others)[:choices]
+    return [{"text": one.text, "answer": one.answer, "tokens": one.tokens} for one in shown]
 
 
 def _rollout(node: int, steps: Steps, parents: Parents) -> Rollout:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.batch_lines import Line, LineFault, read_line
 from domain.budget import Budget, Spend
+from domain.dialects import Dialects
 from domain.ids import JobId, TenantId, derive_seed
 from domain.ports import NewJob
 from domain.webhook_events import Announces
@@ -65,7 +66,7 @@ class Started:
     """The budget has room for no further line, now or ever, as nothing runs that could leave something."""
 
 
-async def start_lines(connection: AsyncConnection, batch: RowMapping, window: int) -> Started:
+async def start_lines(connection: AsyncConnection, batch: RowMapping, dialects: Dialects, window: int) -> Started:
     """Raises Stopped. `window`: most lines that run at once."""
     room = window - batch["running"]
     if room < max(1, window // LEAST_SHARE):
@@ -77,7 +78,7 @@ async def start_lines(connection: AsyncConnection, batch: RowMapping, window: in
     if not rows:
         return Started(0)
     rows = list(within_reach(rows))
-    lines = await _read(connection, batch, rows)
+    lines = await _read(connection, batch, dialects, rows)
     jobs, refused, pool = _plan(batch, lines)
     if not jobs and not refused:
         return Started(0, dry=pool.running == 0)
@@ -88,17 +89,17 @@ async def start_lines(connection: AsyncConnection, batch: RowMapping, window: in
 
 
 async def _read(
-    connection: AsyncConnection, batch: RowMapping, rows: Sequence[Row[Any]]
+    connection: AsyncConnection, batch: RowMapping, dialects: Dialects, rows: Sequence[Row[Any]]
 ) -> list[tuple[int, Line | LineFault]]:
     read = await texts(connection, batch["input_file_id"], rows)
     return [
-        (row.line, NO_FILE if raw is None else _parse(batch, row.line, raw))
+        (row.line, NO_FILE if raw is None else _parse(batch, dialects, row.line, raw))
         for row, raw in zip(rows, read, strict=True)
     ]
 
 
-def _parse(batch: RowMapping, line: int, raw: bytes) -> Line | LineFault:
-    return read_line(raw.rstrip(b"\r"), line, batch["endpoint"], batch["defaults"])
+def _parse(batch: RowMapping, dialects: Dialects, line: int, raw: bytes) -> Line | LineFault:
+    return read_line(raw.rstrip(b"\r"), line, batch["endpoint"], batch["defaults"], dialects)
 
 
 def _plan(

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.batch import MAX_LINE_BYTES, OnInvalidLine
 from domain.batch_lines import Line, LineFault, duplicate, read_line, too_long
+from domain.dialects import Dialects
 from storage.announcing import Announcement, announce
 from storage.batch_source import MOST_BYTES
 from storage.files import read_range
@@ -72,7 +73,7 @@ class _Read:
     found: Line | LineFault
 
 
-async def read_part(connection: AsyncConnection, batch: RowMapping) -> None:
+async def read_part(connection: AsyncConnection, batch: RowMapping, dialects: Dialects) -> None:
     """Read and store the next lines of a batch that is validated; at the end of the file it begins, or fails.
 
     Raises Stopped.
@@ -86,7 +87,7 @@ async def read_part(connection: AsyncConnection, batch: RowMapping) -> None:
     places, behind = _lines(data, begin, size)
     if behind is None:  # one line fills the window: it is too long, and its end is somewhere behind
         places, behind = places[:1], await _next_line(connection, batch["input_file_id"], begin + len(data), size)
-    read = [_read(batch, data, begin, at, place) for at, place in enumerate(places)]
+    read = [_read(batch, dialects, data, begin, at, place) for at, place in enumerate(places)]
     await _store(connection, batch, read, behind)
     if behind >= size:
         await _decide(connection, batch)
@@ -121,12 +122,16 @@ async def _next_line(connection: AsyncConnection, file_id: str, at: int, size: i
     return size
 
 
-def _read(batch: RowMapping, data: bytes, begin: int, at: int, place: tuple[int, int]) -> _Read:
+def _read(batch: RowMapping, dialects: Dialects, data: bytes, begin: int, at: int, place: tuple[int, int]) -> _Read:
     start, size = place
     number = batch["total"] + 1 + at
     raw = data[start - begin : start - begin + size].rstrip(b"\r")
-    found = too_long() if size > MAX_LINE_BYTES else read_line(raw, number, batch["endpoint"], batch["defaults"])
+    found = too_long() if size > MAX_LINE_BYTES else _parsed(batch, dialects, raw, number)
     return _Read(number, start, size, found)
+
+
+def _parsed(batch: RowMapping, dialects: Dialects, raw: bytes, number: int) -> Line | LineFault:
+    return read_line(raw, number, batch["endpoint"], batch["defaults"], dialects)
 
 
 async def _store(connection: AsyncConnection, batch: RowMapping, read: Sequence[_Read], behind: int) -> None:
@@ -166,7 +171,7 @@ def _places(read: Sequence[_Read]) -> dict[str, list[int]]:
 
 def fault_text(fault: LineFault) -> str:
     """As it is stored."""
-    return json.dumps({"code": fault.code, "message": fault.message, "param": fault.param})
+    return json.dumps({"code": fault.code, "message": fault.message, "param": fault.param, "status": fault.status})
 
 
 async def _decide(connection: AsyncConnection, batch: RowMapping) -> None:

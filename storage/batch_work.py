@@ -14,6 +14,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.batch import BatchStatus
+from domain.dialects import Dialects
 from storage.batch_dispatch import EXHAUSTED, start_lines
 from storage.batch_intake import Stopped, read_part
 from storage.batch_results import finish, write_results
@@ -34,9 +35,9 @@ class _Turn:
 
 
 class BatchWork:
-    def __init__(self, database: Database, window: int) -> None:
+    def __init__(self, database: Database, dialects: Dialects, window: int) -> None:
         """`window`: most lines of one batch that run at once."""
-        self._database, self._window = database, window
+        self._database, self._dialects, self._window = database, dialects, window
 
     async def open(self) -> list[str]:
         """The batches that have not ended, oldest first."""
@@ -56,7 +57,7 @@ class BatchWork:
                 return False
             status, stopping = BatchStatus(turn.batch["status"]), turn.batch["stopping"]
             if status is BatchStatus.VALIDATING:
-                await read_part(turn.connection, turn.batch)
+                await read_part(turn.connection, turn.batch, self._dialects)
                 return True
             if status is BatchStatus.IN_PROGRESS and stopping is None and await expire(turn.connection, turn.batch):
                 return True
@@ -78,7 +79,7 @@ class BatchWork:
         async with self._alone(batch_id) as turn:
             if turn is None or turn.batch["status"] != "in_progress" or turn.batch["paused_at"] is not None:
                 return 0
-            started = await start_lines(turn.connection, turn.batch, self._window)
+            started = await start_lines(turn.connection, turn.batch, self._dialects, self._window)
             if started.dry:
                 return await end_waiting(turn.connection, batch_id, EXHAUSTED)
             return started.lines
@@ -94,7 +95,7 @@ class BatchWork:
         async with self._alone(batch_id) as turn:
             if turn is None:
                 return 0
-            written = await write_results(turn.connection, turn.batch)
+            written = await write_results(turn.connection, turn.batch, self._dialects)
         if not written:
             async with self._alone(batch_id) as turn:
                 if turn is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
+from domain.dialects import Dialects
+from domain.facade.models import Catalogue
+from domain.settings import Settings
 from storage.batch_erasure import BatchErasure
 from storage.batch_work import BatchWork
 from storage.database import Database
@@ -19,9 +22,9 @@ PURGE_EVERY_S = 60.0
 
 
 class Batching:
-    def __init__(self, database: Database, window: int, stop: asyncio.Event) -> None:
-        self._work, self._files, self._stop = BatchWork(database, window), Files(database), stop
-        self._erasure = BatchErasure(database)
+    def __init__(self, database: Database, settings: Settings, stop: asyncio.Event) -> None:
+        self._work = BatchWork(database, Dialects(Catalogue(settings)), settings.batch_window)
+        self._files, self._erasure, self._stop = Files(database), BatchErasure(database), stop
         self._mended_at = self._purged_at = float("-inf")
 
     async def step(self) -> None:

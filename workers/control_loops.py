@@ -52,7 +52,7 @@ class Control:
                 steadily("relay of the outbox", Relay(Outbox(database), doorbell).step, stop),
                 steadily("webhook deliveries", webhooks.step, stop),
                 steadily("sweep", Sweep(database, stop).step, stop),
-                steadily("batches", Batching(database, self._settings.batch_window, stop).step, stop),
+                steadily("batches", Batching(database, self._settings, stop).step, stop),
                 steadily("heartbeat", lambda: self._beat(stop), stop),
                 steadily("presence", lambda: _announce(presence, stop), stop),
             )

@@ -7,13 +7,11 @@ a caller who asked for prose gets prose, and the status says that there is no an
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from api.services import Services
 from api.views import is_final
 from domain.events import Event
-from domain.verdict import Verdict
-from search.rollouts import Rollout, distinct, finished_rollouts, tokens_of
+from search.rollouts import shown_solutions
 from storage.response_records import ResponseRecord
 from storage.traces import MAX_PAGE
 
@@ -26,19 +24,6 @@ async def with_shown(services: Services, record: ResponseRecord) -> ResponseReco
     shown = shown_solutions(record.job.verdict, events, record.request.get("choices", 1))
     await services.responses.show(record, shown)
     return replace(record, shown=shown)
-
-
-def shown_solutions(verdict: Verdict, events: list[Event], choices: int) -> list[dict[str, Any]]:
-    """At most `choices`: the verdict's solution, then others, first those that differ."""
-    rollouts = finished_rollouts(events)
-    chosen: list[Rollout] = []
-    if verdict.solution:
-        chosen = [Rollout(verdict.solution, verdict.answer, tokens_of(verdict.solution, rollouts))]
-    others = distinct(verdict.solution, rollouts, choices + 1)
-    if chosen and others and others[0].text == verdict.solution:
-        others = others[1:]
-    shown = (*chosen, *others)[:choices]
-    return [{"text": one.text, "answer": one.answer, "tokens": one.tokens} for one in shown]
 
 
 async def _events(services: Services, record: ResponseRecord) -> list[Event]:

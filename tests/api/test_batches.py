@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,10 @@ from fastapi import FastAPI
 from api import batch_schemas as schemas
 from api.services import Services
 from domain.batch import NATIVE
+from domain.dialects import Dialects
+from domain.facade.models import Catalogue
 from domain.ids import is_id
+from domain.settings import Settings
 from storage.batch_work import BatchWork
 from storage.database import Database
 from storage.leases import PostgresJobStore
@@ -23,6 +27,7 @@ from tests.support.jobs import ending, scalar
 from tests.support.problems import check_problem
 
 pytestmark = pytest.mark.integration
+DIALECTS = Dialects(Catalogue(Settings(Path())))
 LINES = b"".join(json.dumps({"id": f"p{number}", "problem": f"{number} + 1"}).encode() + b"\n" for number in range(5))
 
 
@@ -45,7 +50,7 @@ async def create(client: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
 
 async def work(database: Database, batch: str, finish: int = 100) -> None:
     """What control and an orchestrator would do."""
-    turns, store = BatchWork(database, 8), PostgresJobStore(database)
+    turns, store = BatchWork(database, DIALECTS, 8), PostgresJobStore(database)
     while await turns.turn(batch):
         pass
     claims = await store.claim("w", finish, 30.0) if finish else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,15 +12,19 @@ from hypothesis import strategies as st
 
 from domain.batch import CHAT, ENDPOINTS, NATIVE, RESPONSES, BatchStatus, parse_batch
 from domain.batch_lines import Line, LineFault, read_line
+from domain.dialects import Dialects
 from domain.effort import adaptive_for
 from domain.errors import InvalidRequest
+from domain.facade.models import Catalogue
+from domain.settings import Settings
 from domain.specs.parallel import SelfConsistency
 
+DIALECTS = Dialects(Catalogue(Settings(Path())))
 FILE = "file_" + "0" * 26
 
 
 def read(value: Any, endpoint: str = NATIVE, **defaults: Any) -> Line | LineFault:
-    return read_line(value if isinstance(value, bytes) else json.dumps(value).encode(), 7, endpoint, defaults)
+    return read_line(value if isinstance(value, bytes) else json.dumps(value).encode(), 7, endpoint, defaults, DIALECTS)
 
 
 def request(body: Any, endpoint: str = NATIVE, **changes: Any) -> dict[str, Any]:
@@ -90,6 +95,22 @@ def test_what_is_wrong_is_named(line: Any, code: str, param: str | None) -> None
     assert (fault.code, fault.param) == (code, param)
 
 
+@pytest.mark.parametrize(
+    ("body", "code", "status"),
+    [
+        ({"model": "deliberate-vast", "input": "1"}, "model_not_found", 404),
+        ({"input": "1", "stream": True}, "unsupported_parameter", 400),
+        ({"input": "1", "previous_response_id": "resp_1"}, "unsupported_parameter", 400),
+        ({"input": []}, "invalid_request", 400),
+        ({"input": "1", "deliberate": {"webhook_url": "http://x"}}, "invalid_request", 400),
+    ],
+)
+def test_what_is_wrong_in_responses_has_their_codes(body: Any, code: str, status: int) -> None:
+    fault = read(request(body, RESPONSES), RESPONSES)
+    assert isinstance(fault, LineFault)
+    assert (fault.code, fault.status) == (code, status)
+
+
 def test_a_fault_keeps_the_custom_id_and_repeats_nothing_of_the_body() -> None:
     fault = read(request({"problem": "", "secret": "canary"}))
     assert isinstance(fault, LineFault)
@@ -110,14 +131,14 @@ JSON = st.recursive(
 
 @given(st.dictionaries(MEMBERS, JSON | st.sampled_from(["POST", *ENDPOINTS])), st.sampled_from(ENDPOINTS))
 def test_whatever_a_line_holds_it_is_a_request_or_a_fault(value: dict[str, Any], endpoint: str) -> None:
-    assert isinstance(read_line(json.dumps(value).encode(), 1, endpoint, {}), Line | LineFault)
+    assert isinstance(read_line(json.dumps(value).encode(), 1, endpoint, {}, DIALECTS), Line | LineFault)
     body = request(value, endpoint)
-    assert isinstance(read_line(json.dumps(body).encode(), 1, endpoint, {}), Line | LineFault)
+    assert isinstance(read_line(json.dumps(body).encode(), 1, endpoint, {}, DIALECTS), Line | LineFault)
 
 
 @given(st.binary(max_size=200))
 def test_bytes_are_a_request_or_a_fault(raw: bytes) -> None:
-    assert isinstance(read_line(raw, 1, NATIVE, {}), Line | LineFault)
+    assert isinstance(read_line(raw, 1, NATIVE, {}, DIALECTS), Line | LineFault)
 
 
 def test_a_batch_is_read_with_its_defaults() -> None:

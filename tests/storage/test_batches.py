@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from domain.batch import NATIVE, BatchStatus, parse_batch
+from domain.dialects import Dialects
 from domain.errors import InvalidRequest, NotFound
+from domain.facade.models import Catalogue
 from domain.ids import TenantId
+from domain.settings import Settings
 from domain.verdict import StopReason
 from storage.batch_erasure import BatchErasure
 from storage.batch_reading import BatchResults
@@ -24,6 +28,7 @@ from storage.leases import PostgresJobStore
 from tests.support.jobs import ending, run_sql, scalar
 
 pytestmark = pytest.mark.integration
+DIALECTS = Dialects(Catalogue(Settings(Path())))
 
 
 class Bench:
@@ -32,7 +37,7 @@ class Bench:
     def __init__(self, database: Database, tenant: TenantId, window: int = 4) -> None:
         self.database, self.tenant = database, tenant
         self.batches, self.files = Batches(database), Files(database)
-        self.work, self.store = BatchWork(database, window), PostgresJobStore(database)
+        self.work, self.store = BatchWork(database, DIALECTS, window), PostgresJobStore(database)
         self.id = ""
 
     async def upload(self, data: bytes) -> str:
@@ -281,7 +286,7 @@ async def test_two_workers_do_each_line_once(bench: Bench) -> None:
     import asyncio
 
     await bench.create(problems(40))
-    other = BatchWork(bench.database, 4)
+    other = BatchWork(bench.database, DIALECTS, 4)
     while not (await bench.now()).final:
         await asyncio.gather(bench.work.turn(bench.id), other.turn(bench.id), bench.finish_jobs(3))
     batch = await bench.now()
@@ -379,6 +384,26 @@ async def test_a_file_in_use_is_not_deleted(bench: Bench) -> None:
     )
 
 
+async def test_a_line_whose_text_is_gone_is_answered_and_erased_where_it_stands(bench: Bench) -> None:
+    request = {"method": "POST", "url": "/v1/responses"}
+    lines = [{"custom_id": f"c{number}", **request, "body": {"input": f"{number} + 1"}} for number in range(2)]
+    await bench.create(lines, "/v1/responses")
+    await bench.turns()
+    await bench.finish_jobs()
+    first = await scalar(bench.database, "SELECT bytes FROM batch_lines WHERE line = 1")
+    blank = f"overlay(data PLACING decode(repeat('20', {first}), 'hex') FROM 1 FOR {first})"
+    await run_sql(bench.database, f"UPDATE file_chunks SET data = {blank}")
+    batch = await bench.turns()
+    assert batch.status is BatchStatus.COMPLETED
+    assert [line["custom_id"] for line in await bench.lines_of(batch.output_file)] == ["c1"]
+    assert (await bench.lines_of(batch.error_file))[0]["error"]["code"] == "line_unreadable"
+    gone = await scalar(bench.database, "SELECT job_id FROM batch_lines WHERE line = 1")
+    async with bench.database.transaction() as connection:
+        await erase_jobs(connection, [gone])
+    assert await bench.lines_of(batch.error_file) == [{"error": {"code": "job_erased"}}]
+    assert [line["custom_id"] for line in await bench.lines_of(batch.output_file)] == ["c1"]
+
+
 async def test_openai_lines_are_answered_in_their_own_shape(bench: Bench) -> None:
     body = {"model": "deliberate", "messages": [{"role": "user", "content": "6 * 7"}]}
     line = {"custom_id": "x", "method": "POST", "url": "/v1/chat/completions", "body": body}
@@ -386,4 +411,5 @@ async def test_openai_lines_are_answered_in_their_own_shape(bench: Bench) -> Non
     batch = await bench.to_end()
     (answer,) = await bench.lines_of(batch.output_file)
     assert answer["response"]["body"]["model"] == "deliberate"
+    assert answer["response"]["body"]["choices"][0]["message"]["content"].endswith("\\boxed{42}")
     assert answer["response"]["body"]["choices"][0]["message"]["role"] == "assistant"
