@@ -22,8 +22,9 @@ demo: setup
 up: setup
 	@$(BIN)/deliberate up
 
+# Two processes, one thread each: torch's threads of two processes on two cores slow each other down beyond measure.
 test: setup
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	@$(BIN)/ruff format --check .
