@@ -198,6 +198,28 @@ def chains(
     typer.echo(make_chains(policy, records, settings, out, workers=workers))
 
 
+@app.command()
+def graded(
+    policy: Policy,
+    problems: Annotated[Path, typer.Option(help="A problem file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    verifier: Annotated[str | None, typer.Option(help="Model folder or id; left out: no scores.")] = None,
+    samples: Samples = 64,
+    temperature: Temperature = 0.8,
+    max_tokens: MaxTokens = 256,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    test: Test = None,
+) -> None:
+    """Sample solutions, grade and score them: what `deliberate calibrate` and its benchmarks read."""
+    from training.hf.problems import read_disjoint
+    from training.labels.graded import GradedSettings, make_graded
+
+    records = read_disjoint(problems, test)
+    settings = GradedSettings(samples=samples or 64, temperature=temperature, max_tokens=max_tokens, seed=seed)
+    typer.echo(make_graded(policy, verifier, records, settings, out, workers=workers))
+
+
 @app.command("all")
 def run_all(
     context: typer.Context,

@@ -116,6 +116,15 @@ def test_labels_and_chains_have_commands_of_their_own(
     ]
 
 
+def test_graded_traces_have_a_command(llama: Path, tmp_path: Path) -> None:
+    given = ["--policy", llama, "--problems", problems_file(tmp_path / "p"), "--samples", 2, "--max-tokens", 4]
+    assert train("graded", *given, "--out", tmp_path / "g") == 0
+    rows = [json.loads(line) for line in (tmp_path / "g").read_text().splitlines()]
+    assert len(rows) == 12
+    assert all(len(row["samples"]) == 2 for row in rows)
+    assert all(one["prm_step_scores"] is None for row in rows for one in row["samples"])
+
+
 @pytest.mark.parametrize(
     ("line", "part"),
     [
