@@ -10,6 +10,7 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -27,6 +28,7 @@ RETRIED_WITHIN_MINUTES = 60
 """The SDK gives up on an answer after ten minutes, and asks twice more."""
 PATIENCE_MS = 5_000
 """How long a request waits for the first one with its key."""
+AGAIN_MS = 50
 MAX_KEY_CHARS = 255
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -49,14 +51,15 @@ _READ = text(
     "SELECT operation, request_hash, resource_id, response FROM idempotency_keys"
     " WHERE tenant_id = :tenant AND key = :key"
 )
-# First attempts share the lock, so that equal requests never wait for each other; a retry waits for them all.
+# First attempts share the lock, so that equal requests never wait for each other; a retry waits for them all. It asks
+# again and again instead of standing in the lock's queue, where first attempts that come later would stand behind it.
 _REMEMBER = text(
     """
     INSERT INTO recent_requests (tenant_id, fingerprint, kind, resource_id)
     SELECT :tenant, :fingerprint, :kind, :resource FROM (SELECT pg_advisory_xact_lock_shared(:lock)) AS locked
     """
 )
-_WAIT_FOR_FIRST = text("SELECT pg_advisory_xact_lock(:lock)")
+_NOBODY_IS_FIRST = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _FIND = text(
     f"""
     UPDATE recent_requests SET retries = :retry WHERE id = (
@@ -91,12 +94,21 @@ async def take(connection: AsyncConnection, attempt: Attempt, kind: str, resourc
         "retry": attempt.retry,
     }
     if attempt.retry:
-        await connection.execute(_WAIT_FOR_FIRST, values)
+        await _first_attempts_are_over(connection, values)
         earlier = (await connection.execute(_FIND, values)).scalar()
         if earlier is not None:
             return str(earlier)
     await connection.execute(_REMEMBER, values)
     return None
+
+
+async def _first_attempts_are_over(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """Raises RequestInFlight when they take too long."""
+    for _ in range(PATIENCE_MS // AGAIN_MS):
+        if (await connection.execute(_NOBODY_IS_FIRST, values)).scalar():
+            return
+        await asyncio.sleep(AGAIN_MS / 1000)
+    raise RequestInFlight("the first attempt at this request is still being answered: try again in a second")
 
 
 async def forget(connection: AsyncConnection, resource_ids: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from domain.attempt import Attempt
 from domain.errors import IdempotencyConflict, RequestInFlight
 from domain.ids import TenantId
+from storage import idempotency
 from storage.answers import Answers, KeptAnswer
 from storage.database import Database
 from storage.idempotency import forget, purge_keys, take
@@ -63,11 +64,23 @@ async def test_a_retry_waits_for_a_first_attempt_that_is_not_stored_yet(database
     async with database.transaction() as connection:
         assert await take(connection, attempt(tenant), "response", "r0") is None
         retrying = asyncio.create_task(made(database, attempt(tenant, 1), "r1"))
-        others = await asyncio.wait_for(made(database, attempt(tenant), "r2"), 2)
+        await asyncio.sleep(0.1)  # it has asked for the lock by now
+        others = await asyncio.wait_for(made(database, attempt(tenant), "r2"), 20)
         await asyncio.sleep(0.05)
         assert not retrying.done(), "it waits"
         assert others == "r2", "other first attempts do not"
-    assert await asyncio.wait_for(retrying, 5) in ("r0", "r2")
+    assert await asyncio.wait_for(retrying, 20) in ("r0", "r2")
+
+
+async def test_a_retry_is_told_to_come_again_when_the_first_attempt_takes_long(
+    database: Database, tenant: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "PATIENCE_MS", 100)
+    async with database.transaction() as connection:
+        await take(connection, attempt(tenant), "response", "r0")
+        with pytest.raises(RequestInFlight, match="first attempt"):
+            await made(database, attempt(tenant, 1), "r1")
+    assert await made(database, attempt(tenant, 2), "r2") == "r0"
 
 
 async def test_an_attempt_that_failed_leaves_nothing_to_find(database: Database, tenant: TenantId) -> None:
