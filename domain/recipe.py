@@ -57,7 +57,7 @@ SPECS: dict[str, type[StrategySpec]] = {
         BudgetForcing,
     )
 }
-DEFAULT_STRATEGY = BestOfN.name
+DEFAULT_STRATEGY = Adaptive.name
 
 
 def parse_strategy(value: object) -> StrategySpec:

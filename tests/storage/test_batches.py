@@ -234,7 +234,7 @@ async def test_a_paused_batch_starts_nothing_until_it_is_resumed(bench: Bench) -
 
 
 async def test_a_budget_is_never_exceeded_and_what_is_left_goes_to_later_lines(bench: Bench) -> None:
-    await bench.create(problems(10), budget={"tokens": 1000})
+    await bench.create(problems(10), budget={"tokens": 1000}, strategy="best_of_n")
     batch = await bench.turns()
     held = await scalar(bench.database, "SELECT sum(budget_tokens) FROM jobs")
     assert held == 4 * 100
