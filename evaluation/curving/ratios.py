@@ -58,7 +58,7 @@ def saving(table: Table, methods: Sequence[str], reference_n: int, arm: str = VE
     points = [cell for name in methods for cell in table.curve(name, arm).values()]
     if reference is None or not points:
         return None
-    keys = _shared(reference, points)
+    keys = shared(reference, points)
     points = [cell for cell in points if keys and cell.keys() >= set(keys)]
     if not points:
         return None
@@ -93,7 +93,7 @@ def no_worse(cell: Cell, reference: Cell) -> bool:
     return cell is reference or difference(cell, reference).high >= -EQUAL
 
 
-def _shared(reference: Cell, points: Sequence[Cell]) -> list[Key]:
+def shared(reference: Cell, points: Sequence[Cell]) -> list[Key]:
     """What the reference and the best measured of the points have in common: others are left out, not patched."""
     best = max(points, key=lambda cell: len(common([cell, reference])))
     return common([best, reference])
@@ -152,7 +152,7 @@ def loss(reference: Cell, curve: Sequence[Cell]) -> Interval | None:
     cells = [cell for cell in curve if common([cell, reference])]
     if not cells:
         return None
-    keys = _shared(reference, cells)
+    keys = shared(reference, cells)
     cells = [cell for cell in cells if cell.keys() >= set(keys)]
     weights = weights_at([total(cell, "flops", keys) for cell in cells], total(reference, "flops", keys))
     if weights is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluation.curving.methods import GREEDY, MAJORITY
 from evaluation.curving.page import points_table, table, text
-from evaluation.curving.ratios import loss
+from evaluation.curving.ratios import loss, shared
 from evaluation.curving.result import interval, point
 from evaluation.curving.rows import VERIFIER, Row
 from evaluation.curving.table import Cell, Table, mean, total
@@ -55,21 +55,31 @@ def traded(rows: Mapping[str, list[Row]], items: Any) -> dict[str, Any]:
 
 
 def _matched(sheet: Table, reference: Cell, group: str, methods: list[str]) -> dict[str, Any] | None:
-    """One level: the large model's accuracy, and each small method's at the same FLOPs (None: it begins above)."""
-    large = sheet.within(reference, group)
+    """One level: the large model's accuracy, and each small method's at the same FLOPs (None: it begins above), on the
+    problems that the large model and all small methods were measured on."""
+    curves = {name: [sheet.within(cell, group) for cell in sheet.curve(name).values()] for name in methods}
+    problems = [{problem for problem, _ in cell} for cells in curves.values() for cell in cells]
+    measured = set.intersection(*problems) if problems else set()
+    large = {key: row for key, row in sheet.within(reference, group).items() if key[0] in measured}
     if not large:
         return None
-    found = {name: _small(sheet, large, name, group) for name in methods}
-    return {"large": interval(mean(large)), "flops": total(large, "flops"), "small": found}
+    found = {name: _small(large, cells) for name, cells in curves.items()}
+    return {
+        "problems": len({problem for problem, _ in large}),
+        "large": interval(mean(large)),
+        "flops": total(large, "flops"),
+        "small": found,
+    }
 
 
-def _small(sheet: Table, large: Cell, method: str, group: str) -> dict[str, Any] | None:
-    cells = [sheet.within(cell, group) for cell in sheet.curve(method).values()]
+def _small(large: Cell, cells: list[Cell]) -> dict[str, Any] | None:
     lost = loss(large, cells)
     if lost is None:
         return None
     gain = Interval(0.0 - lost.value, 0.0 - lost.high, 0.0 - lost.low)
-    return {"accuracy": round(mean(large).value + gain.value / 100, 5), "minus_large_points": interval(gain)}
+    paired = shared(large, cells)
+    accuracy = total(large, "right", paired) + gain.value / 100
+    return {"accuracy": round(accuracy, 5), "minus_large_points": interval(gain)}
 
 
 def markdown(result: Mapping[str, Any]) -> str:
@@ -85,11 +95,16 @@ def markdown(result: Mapping[str, Any]) -> str:
         known = {group: one for group, one in groups.items() if one is not None}
         methods = list(next(iter(known.values()))["small"]) if known else []
         lines = [
-            [group, f"{one['flops']:.3g}", text(one["large"]), *(_cell(one["small"][method]) for method in methods)]
+            [
+                f"{group} ({one['problems']})",
+                f"{one['flops']:.3g}",
+                text(one["large"]),
+                *(_cell(one["small"][method]) for method in methods),
+            ]
             for group, one in known.items()
         ]
         parts += [f"## Against the large model's {name}, at its FLOPs"]
-        parts += [table(["", "FLOPs", "large", *(f"{method} (difference)" for method in methods)], lines)]
+        parts += [table(["problems", "FLOPs", "large", *(f"{method} (difference)" for method in methods)], lines)]
     return "\n\n".join([*parts, "## Accuracy and cost", points_table(result["curves"])])
 
 

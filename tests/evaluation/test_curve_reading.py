@@ -180,14 +180,14 @@ def test_bins_are_quintiles_of_the_measured_pass_rate() -> None:
     assert "p000" in groups["bin 5"]
 
 
-def test_models_are_exchanged_at_equal_flops() -> None:
-    def charged(method: str, n: int, right: float, parameters: int) -> list[Row]:
-        made = rows(method, n, right, 1.0)
-        return [
-            row(one.unit, Spend(n, n, 0, 4.0 * parameters * n, n), right=one.right, seconds=0, reason="")
-            for one in made
-        ]
+def charged(method: str, n: int, right: float, parameters: int) -> list[Row]:
+    made = rows(method, n, right, 1.0)
+    return [
+        row(one.unit, Spend(n, n, 0, 4.0 * parameters * n, n), right=one.right, seconds=0, reason="") for one in made
+    ]
 
+
+def test_models_are_exchanged_at_equal_flops() -> None:
     large = charged("greedy", 1, 0.5, 1400)
     small = [*charged(MAJORITY, 1, 0.2, 100), *charged(MAJORITY, 14, 0.6, 100), *charged(MAJORITY, 64, 0.9, 100)]
     assert parameters(large) == 1400
@@ -199,3 +199,13 @@ def test_models_are_exchanged_at_equal_flops() -> None:
     value, low, high = level["small"]["small: majority"]["minus_large_points"]
     assert value == pytest.approx(10.0)
     assert low < value < high
+
+
+def test_models_are_exchanged_on_problems_that_both_were_measured_on() -> None:
+    """The large model solves the first half; the small one was measured on the other half only, and solves a fifth."""
+    large = charged("greedy", 1, 0.5, 1400)
+    small = [one for n in (1, 14, 64) for one in charged(MAJORITY, n, 0.6, 100) if one.problem >= "p100"]
+    found = traded({"small": small, "large": large}, ITEMS)["at_equal_flops"]["greedy"]["all"]
+    assert (found["problems"], found["large"][0]) == (100, 0.0)
+    assert found["small"]["small: majority"]["accuracy"] == pytest.approx(0.2)
+    assert found["small"]["small: majority"]["minus_large_points"][0] == pytest.approx(20.0)
