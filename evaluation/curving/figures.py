@@ -43,7 +43,7 @@ def sheet(path: Path, title: str, panels: Sequence[str], curves: Mapping[str, An
     for at, group in enumerate(panels, start=1):
         axes = figure.add_subplot(1, len(panels), at, sharey=figure.axes[0] if figure.axes else None)
         for number, (name, curve) in enumerate(curves.items()):
-            line(axes, _points(curve, group), name.removesuffix(f", {VERIFIER}"), number)
+            line(axes, _points(curve, group), f"{name.removesuffix(f', {VERIFIER}')} ({_problems(curve)})", number)
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("FLOPs a problem")
@@ -53,6 +53,12 @@ def sheet(path: Path, title: str, panels: Sequence[str], curves: Mapping[str, An
     figure.axes[-1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     for ending in ("png", "svg"):
         figure.savefig(f"{path}.{ending}", dpi=130)
+
+
+def _problems(curve: Mapping[Any, Any]) -> str:
+    """How many problems it is of: curves of other problems lie elsewhere for that alone."""
+    least, most = min(found := [one["problems"] for one in curve.values()]), max(found)
+    return str(most) if least == most else f"{least}–{most}"
 
 
 def _points(curve: Mapping[Any, Any], group: str) -> list[tuple[float, list[float]]]:
