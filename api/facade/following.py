@@ -16,7 +16,7 @@ from fastapi import Request
 
 from api.facade.shown import with_shown
 from api.problems import HttpProblem
-from api.services import Services
+from api.services import Services, services_of
 from api.views import is_final
 from api.waiting import POLL_S, POLL_WITH_NEWS_S, job_after_wait
 from domain.errors import DeliberateError, NotFound, Unavailable
@@ -55,7 +55,19 @@ async def snapshots(services: Services, record: ResponseRecord) -> AsyncIterator
         yield await with_shown(services, record)
 
 
-async def ended(services: Services, request: Request, record: ResponseRecord) -> ResponseRecord | None:
+async def attended(request: Request, record: ResponseRecord) -> ResponseRecord | None:
+    """The response at its end, for the caller who waits for it; None when the caller has left, which cancels it unless
+    somebody comes back. Raises HttpProblem, NotFound, Unavailable."""
+    services = services_of(request)
+    attachment = await services.responses.attach(record.job.tenant, record.id)
+    found = await _ended(services, request, record)
+    if found is None:
+        departures: Departures = request.app.state.departures
+        departures.left(services, record, attachment)
+    return found
+
+
+async def _ended(services: Services, request: Request, record: ResponseRecord) -> ResponseRecord | None:
     """The response at its end; None when the caller has left. Raises HttpProblem, NotFound, Unavailable."""
     while True:
         job = await job_after_wait(services, request, record.job.tenant, record.job.id, ROUND_S)

@@ -12,7 +12,7 @@ from api.facade import schemas
 from api.facade.creating import create_response
 from api.facade.documented import STREAM
 from api.facade.errors import FacadeRoute
-from api.facade.following import Departures, ended, snapshots
+from api.facade.following import Departures, attended, snapshots
 from api.facade.sse import DONE, PING, event_stream, untyped
 from api.idempotency import Trials
 from api.json_body import read_object
@@ -40,14 +40,13 @@ async def complete(request: Request, caller: Caller, trial: Trials) -> Response:
     asked = read_chat(body, services.catalogue)
     created = await create_response(request, trial, body, asked)
     record = created.record
-    attachment = await services.responses.attach(caller.tenant, record.id)
-    departures: Departures = request.app.state.departures
     if asked.stream:
+        attachment = await services.responses.attach(caller.tenant, record.id)
+        departures: Departures = request.app.state.departures
         chunks = _chunks(services, departures, record, attachment, asked.stream_usage)
         return event_stream(request, chunks, created.headers)
-    found = await ended(services, request, record)
+    found = await attended(request, record)
     if found is None:
-        departures.left(services, record, attachment)
         return Response(status_code=204)  # nobody reads it
     if has_failed(found):
         raise _failure(found)

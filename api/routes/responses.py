@@ -13,7 +13,7 @@ from api.facade import schemas
 from api.facade.creating import create_response
 from api.facade.documented import STREAM
 from api.facade.errors import FacadeRoute
-from api.facade.following import Departures, ended, snapshots
+from api.facade.following import Departures, attended, snapshots
 from api.facade.shown import with_shown
 from api.facade.sse import PING, event_stream, typed
 from api.idempotency import Trials
@@ -58,11 +58,8 @@ async def create(request: Request, caller: Caller, trial: Trials) -> Response:
         return await _stream(request, services, record, -1, created.headers)
     if asked.background:
         return Json(response_view(await with_shown(services, record)), headers=created.headers)
-    attachment = await services.responses.attach(caller.tenant, record.id)
-    found = await ended(services, request, record)
+    found = await attended(request, record)
     if found is None:
-        departures: Departures = request.app.state.departures
-        departures.left(services, record, attachment)
         return Response(status_code=204)  # nobody reads it
     return Json(response_view(found), headers=created.headers)
 
@@ -90,7 +87,7 @@ async def cancel(request: Request, caller: Caller, response_id: str) -> Json:
     """End the response. One that has ended is returned as it is."""
     services = services_of(request)
     record = await services.responses.get(caller.tenant, response_id)
-    await services.jobs.cancel(caller.tenant, record.job.id)
+    await services.jobs.cancel(caller.tenant, record.job.id, caller.key_id)
     await job_after_wait(services, request, caller.tenant, record.job.id, CANCEL_WAIT_S)
     return Json(response_view(await with_shown(services, await services.responses.get(caller.tenant, response_id))))
 

@@ -308,6 +308,8 @@ async def test_cancelling_is_idempotent_and_an_ended_one_is_returned(
     for _ in range(2):
         response = await client.post(f"{URL}/{made['id']}/cancel")
         assert (response.status_code, response.json()["status"]) == (200, "cancelled")
+    noted = await scalar(database, "SELECT actor FROM audit_log WHERE action = 'job.cancelled'")
+    assert noted.startswith("key_"), "the log names the key that asked"
     ended = await created(client)
     await finished(database, ended)
     assert (await client.post(f"{URL}/{ended['id']}/cancel")).json()["status"] == "completed"
