@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from domain.errors import EngineError
 from domain.fairness import FairQueue
@@ -104,45 +105,38 @@ class Gate:
             turn.begin.set_result(None)
 
 
+Engine = TypeVar("Engine", Policy, Verifier)
+
+
 @dataclass(frozen=True)
-class _SharedPolicy:
-    policy: Policy
+class _Shared(Generic[Engine]):
+    """An engine whose calls wait for their turn."""
+
+    engine: Engine
     gate: Gate
     share: Share
 
     @property
     def info(self) -> ModelInfo:
-        return self.policy.info
-
-    async def sample(self, request: SampleRequest) -> Completion:
-        async with self.gate.turn(request.key, self.share, request.max_tokens):
-            return await self.policy.sample(request)
+        return self.engine.info
 
     def abort(self, keys: Iterable[str]) -> None:
         keys = list(keys)
         self.gate.abort(keys)
-        self.policy.abort(keys)
+        self.engine.abort(keys)
 
 
-@dataclass(frozen=True)
-class _SharedVerifier:
-    verifier: Verifier
-    gate: Gate
-    share: Share
+class _SharedPolicy(_Shared[Policy]):
+    async def sample(self, request: SampleRequest) -> Completion:
+        async with self.gate.turn(request.key, self.share, request.max_tokens):
+            return await self.engine.sample(request)
 
-    @property
-    def info(self) -> ModelInfo:
-        return self.verifier.info
 
+class _SharedVerifier(_Shared[Verifier]):
     async def score(self, request: ScoreRequest) -> StepScores:
         # What it costs is what it reads: characters are as good a measure as any, since shares are relative.
         async with self.gate.turn(request.key, self.share, len(request.problem) + len(request.solution)):
-            return await self.verifier.score(request)
-
-    def abort(self, keys: Iterable[str]) -> None:
-        keys = list(keys)
-        self.gate.abort(keys)
-        self.verifier.abort(keys)
+            return await self.engine.score(request)
 
 
 class Sharing:
