@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from domain.errors import InvalidRequest
@@ -22,7 +22,7 @@ class Budget:
     tokens: int | None = None
     """Generated plus verified tokens."""
     flops: float | None = None
-    """2 × parameters × tokens processed (prompt, generation and verification)."""
+    """2 × parameters × tokens processed (prompt, generation and verification), each shared beginning once."""
     rollouts: int | None = None
     """Policy calls that sampled text."""
     seconds: float | None = None
@@ -39,11 +39,34 @@ class Spend:
     flops: float = 0.0
     rollouts: int = 0
     verifier_calls: int = 0
+    cached_prompt_tokens: int = 0
+    """Of the prompt tokens, those that the same job had read or written before; FLOPs leave them out."""
+    cached_verified_tokens: int = 0
+    """Of the verified tokens, those that the same job had had verified before; FLOPs leave them out."""
 
     @property
     def tokens(self) -> int:
         """The tokens that a token budget counts."""
         return self.generated_tokens + self.verified_tokens
+
+    @property
+    def processed_tokens(self) -> int:
+        """The tokens that FLOPs count."""
+        cached = self.cached_prompt_tokens + self.cached_verified_tokens
+        return self.prompt_tokens + self.generated_tokens + self.verified_tokens - cached
+
+    def with_cached(self, prompt: int = 0, verified: int = 0) -> Spend:
+        """The cost of one call on one model when so many of its tokens are known and are not processed again."""
+        before = self.processed_tokens
+        if before == 0 or prompt + verified == 0:
+            return self
+        return replace(
+            self,
+            # The quotient is the model's FLOPs a token, exactly.
+            flops=self.flops / before * (before - prompt - verified),
+            cached_prompt_tokens=self.cached_prompt_tokens + prompt,
+            cached_verified_tokens=self.cached_verified_tokens + verified,
+        )
 
     def __add__(self, other: Spend) -> Spend:
         return Spend(
@@ -53,6 +76,8 @@ class Spend:
             self.flops + other.flops,
             self.rollouts + other.rollouts,
             self.verifier_calls + other.verifier_calls,
+            self.cached_prompt_tokens + other.cached_prompt_tokens,
+            self.cached_verified_tokens + other.cached_verified_tokens,
         )
 
     def __sub__(self, other: Spend) -> Spend:
@@ -63,6 +88,8 @@ class Spend:
             self.flops - other.flops,
             self.rollouts - other.rollouts,
             self.verifier_calls - other.verifier_calls,
+            self.cached_prompt_tokens - other.cached_prompt_tokens,
+            self.cached_verified_tokens - other.cached_verified_tokens,
         )
 
 

@@ -90,15 +90,19 @@ class LeaseLost(DeliberateError):
 class EngineError(DeliberateError):
     """An engine or verifier call did not give a result, or was aborted.
 
-    `retryable` says whether the same call may succeed later; `cost` is what it had used until then, where known.
+    `retryable` says whether the same call may succeed later; `cost` is what it had used until then, where known, and
+    `ends` is that of `domain.ports.Completion`.
     """
 
     code = "engine_error"
 
-    def __init__(self, message: str, *, retryable: bool = True, cost: Spend | None = None) -> None:
+    def __init__(
+        self, message: str, *, retryable: bool = True, cost: Spend | None = None, ends: tuple[int, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.cost = cost
+        self.ends = ends
 
 
 class TraceMismatch(DeliberateError):

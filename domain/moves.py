@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 from typing import TypeAlias
 
 from domain.budget import NO_COST, Spend
@@ -112,6 +113,12 @@ class Failed:
 
 
 Outcome: TypeAlias = Sampled | Scored | Failed
+
+
+def step_ends(text: str) -> tuple[int, ...]:
+    """Where the steps of a solution so far end, in characters: after each separator. An open last step has no end."""
+    parts = text.split(STEP_SEPARATOR)[:-1]
+    return tuple(accumulate(len(part) + len(STEP_SEPARATOR) for part in parts))
 
 
 def split_steps(text: str) -> tuple[str, ...]:

@@ -59,6 +59,10 @@ class Completion:
     answer: Answer | None
     logprob: float | None
     cost: Spend
+    """In full, whatever the engine still knew: what one job pays once is the orchestrator's to say."""
+    ends: tuple[int, ...] = ()
+    """Tokens up to the end of the problem's prompt and of each step of the prefix that a separator ends: where reading
+    can go on when they are known. Empty: this engine keeps nothing, and reads all of each prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,9 @@ class StepScores:
     scores: tuple[float, ...]
     """One probability a step (the steps of `domain.moves.split_steps`), in order."""
     cost: Spend
+    """In full."""
+    ends: tuple[int, ...] = ()
+    """Tokens up to the end of the problem and of each step, as in `Completion`."""
 
 
 class Policy(Protocol):

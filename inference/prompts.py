@@ -6,8 +6,11 @@ shipped models read characters.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from domain.moves import step_ends
 
 SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
 
@@ -38,10 +41,28 @@ def prompt_ids(tokenizer: Any, problem: str, attempts: Sequence[str] = ()) -> li
     return _start(tokenizer) + text_ids(tokenizer, plain_prompt(problem, attempts))
 
 
-def sample_ids(tokenizer: Any, problem: str, prefix: str, attempts: Sequence[str] = ()) -> list[int]:
+class Prompt(NamedTuple):
+    """What a policy is given to read."""
+
+    ids: tuple[int, ...]
+    ends: tuple[int, ...]
+    """Tokens up to the end of the problem's prompt and of each step that a separator ends."""
+
+
+def sample_prompt(tokenizer: Any, problem: str, prefix: str, attempts: Sequence[str] = ()) -> Prompt:
     """Prompt and solution so far. They are tokenised apart: a model never sees a token that spans both."""
-    ids = prompt_ids(tokenizer, problem, attempts)
-    return ids + text_ids(tokenizer, prefix) if prefix else ids
+    ids = tuple(prompt_ids(tokenizer, problem, attempts))
+    if not prefix:
+        return Prompt(ids, (len(ids),))
+    encoded = tokenizer(prefix, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+    token_ends = [end for _, end in encoded["offset_mapping"]]
+    ends = (len(ids) + bisect_right(token_ends, end) for end in step_ends(prefix))
+    return Prompt((*ids, *encoded["input_ids"]), (len(ids), *ends))
+
+
+def sample_ids(tokenizer: Any, problem: str, prefix: str, attempts: Sequence[str] = ()) -> list[int]:
+    """The ids of `sample_prompt`."""
+    return list(sample_prompt(tokenizer, problem, prefix, attempts).ids)
 
 
 def _request(problem: str, attempts: Sequence[str]) -> str:

@@ -22,6 +22,11 @@ class EncodedSolution:
     prompt: int
     """Tokens before the first step."""
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Tokens up to the end of the prompt and of each step."""
+        return self.prompt, *(position + 1 for position in self.positions)
+
 
 def encode_solution_for_scoring(
     tokenizer: Any, problem: str, steps: Sequence[str], separator: str = STEP_SEPARATOR

@@ -14,6 +14,7 @@ from domain.budget import NO_COST, Spend
 from domain.errors import EngineError
 from domain.moves import Failed, FailureKind, Move, Outcome
 from orchestrator.engines import Engines
+from orchestrator.known import Known
 from orchestrator.ledger import Ledger
 
 BACKOFF_S = (0.2, 1.0, 5.0)
@@ -37,6 +38,7 @@ class Attempts:
 
     def __init__(self, problem: str, engines: Engines, ledger: Ledger) -> None:
         self._problem, self._engines, self._ledger = problem, engines, ledger
+        self.known = Known()
         self.stopping = asyncio.Event()
 
     async def run(self, call: Call) -> Outcome:
@@ -46,9 +48,9 @@ class Attempts:
             if await self._stopped_within(pause_s) or not self._ledger.covers(call.key, failure.cost):
                 break
             try:
-                outcome = await self._engines.attempt(call.move, call.key, self._problem, call.max_tokens)
+                outcome = await self._engines.attempt(call.move, call.key, self._problem, call.max_tokens, self.known)
             except EngineError as error:
-                failure = _failure(call, error, failure.cost)
+                failure = self._failure(call, error, failure.cost)
                 if not error.retryable:
                     break
             else:
@@ -62,7 +64,7 @@ class Attempts:
                     await self.stopping.wait()
         return self.stopping.is_set()
 
-
-def _failure(call: Call, error: EngineError, wasted: Spend) -> Failed:
-    kind = FailureKind.ENGINE if error.retryable else FailureKind.INVALID
-    return Failed(call.move.id, kind, error.message, wasted + (error.cost or NO_COST))
+    def _failure(self, call: Call, error: EngineError, wasted: Spend) -> Failed:
+        kind = FailureKind.ENGINE if error.retryable else FailureKind.INVALID
+        cost = self.known.failed(call.move, error.cost or NO_COST, error.ends)
+        return Failed(call.move.id, kind, error.message, wasted + cost)

@@ -16,6 +16,7 @@ from domain.verdict import StopReason
 from orchestrator.attempts import Attempts, Call
 from orchestrator.engines import Engines
 from orchestrator.estimate import MIN_GRANT_TOKENS, affordable_tokens, sample_bound, score_bound
+from orchestrator.known import Known
 from orchestrator.ledger import Ledger
 
 ABORT_S = 2.0
@@ -41,6 +42,11 @@ class Calls:
         self._inbox: asyncio.Queue[Settled | None] = asyncio.Queue()
         self.interruption: StopReason | None = None
         """A reason to stop that came from outside; nothing new is begun then."""
+
+    @property
+    def known(self) -> Known:
+        """What this search has had read; a resumed one is told of the calls in its trace."""
+        return self._attempts.known
 
     @property
     def running(self) -> int:

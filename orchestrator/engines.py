@@ -16,6 +16,7 @@ from domain.errors import EngineError
 from domain.ids import call_key
 from domain.moves import Failed, FailureKind, Move, Outcome, Sample, Sampled, Score, Scored
 from domain.ports import AnswerEquivalence, Policy, SampleRequest, ScoreRequest, Verifier
+from orchestrator.known import Known
 
 VERIFIER_MISSING = "this stack has no verifier: choose a strategy without one"
 
@@ -54,28 +55,33 @@ class Engines:
         if attempts and self.verifier is not None:
             self.verifier.abort(attempts)
 
-    async def attempt(self, move: Move, key: str, problem: str, max_tokens: int) -> Outcome:
-        """Run a call once; `max_tokens` is what the ledger granted. Raises EngineError."""
+    async def attempt(self, move: Move, key: str, problem: str, max_tokens: int, known: Known) -> Outcome:
+        """Run a call once, charged by what its job has had read; `max_tokens` is what the ledger granted.
+
+        Raises EngineError, whose cost is in full.
+        """
         attempt = self._attempts[key] = f"{key}#{next(self._numbers)}"
         try:
             if isinstance(move, Sample):
-                return await self._sample(move, attempt, problem, max_tokens)
-            return await self._score(move, attempt, problem)
+                return await self._sample(move, attempt, problem, max_tokens, known)
+            return await self._score(move, attempt, problem, known)
         finally:
             if self._attempts.get(key) == attempt:
                 del self._attempts[key]
 
-    async def _sample(self, move: Sample, key: str, problem: str, max_tokens: int) -> Outcome:
+    async def _sample(self, move: Sample, key: str, problem: str, max_tokens: int, known: Known) -> Outcome:
         numbers = (move.seed, max_tokens, move.stop, move.temperature, move.top_p)
         done = await self.policy.sample(SampleRequest(key, problem, move.prefix, *numbers, move.attempts))
         # A token of probability 0 (by top-p, or by rounding) has no logarithm that JSON could hold.
         logprob = done.logprob if done.logprob is not None and math.isfinite(done.logprob) else None
-        return Sampled(move.id, done.text, done.finish, done.answer, logprob, done.cost)
+        cost = known.sample(move, done.text, done.finish, done.cost, done.ends)
+        return Sampled(move.id, done.text, done.finish, done.answer, logprob, cost)
 
-    async def _score(self, move: Score, key: str, problem: str) -> Outcome:
+    async def _score(self, move: Score, key: str, problem: str, known: Known) -> Outcome:
         if self.verifier is None:
             raise EngineError(VERIFIER_MISSING, retryable=False)
         done = await self.verifier.score(ScoreRequest(key, problem, move.solution, move.seed, move.max_tokens))
+        cost = known.score(move.solution, done.cost, done.ends)
         if not all(0.0 <= score <= 1.0 for score in done.scores):
-            return Failed(move.id, FailureKind.INVALID, "the verifier gave a score outside of 0 to 1", done.cost)
-        return Scored(move.id, done.scores, done.cost)
+            return Failed(move.id, FailureKind.INVALID, "the verifier gave a score outside of 0 to 1", cost)
+        return Scored(move.id, done.scores, cost)

@@ -25,7 +25,7 @@ from domain.verdict import StopReason, Verdict, status_after
 from orchestrator.calls import Calls, Settled
 from orchestrator.engines import Engines
 from orchestrator.ledger import Ledger
-from search.replay import fold, issued
+from search.replay import Search, fold, issued, step
 from search.stopping import early_stop, final_reason
 
 log = logging.getLogger(__name__)
@@ -84,8 +84,7 @@ class Run:
         self._answer_keys: set[str] = set()
         self.ending = False
         """True once the end is being stored: from then on it must not be interrupted."""
-        self._search = fold(claim.events)
-        self._resume(claim.events)
+        self._search = self._resumed(claim.events)
 
     async def run(self) -> None:
         """Search until there is a reason to stop, then store the end. Engine failures never raise here."""
@@ -126,12 +125,19 @@ class Run:
         stopped = JobStopped(status, reason, verdict, self._ledger.spent, None if error is None else error.message)
         await self._recorder.finish(stopped, Finish(status, reason, verdict, error))
 
-    def _resume(self, events: tuple[Event, ...]) -> None:
-        for event in events:
+    def _resumed(self, events: tuple[Event, ...]) -> Search:
+        """The search after these events; what it has spent, counted and had read is taken in on the way."""
+        search = fold(events[:1])
+        for event in events[1:]:
             if isinstance(event, MoveSettled):
+                move = next((move for move in search.in_flight if move.id == event.outcome.move_id), None)
+                if move is not None:
+                    self._calls.known.told(move, event.outcome)
                 self._ledger.settle(event.call_key, event.outcome.cost)
                 self._count(event.outcome)
-        self._calls.queue(self._search.in_flight)
+            search = step(search, event)
+        self._calls.queue(search.in_flight)
+        return search
 
     def _claimed(self) -> JobClaimed:
         verifier = self._engines.verifier

@@ -24,9 +24,11 @@ class CallFailure:
     message: str
     retryable: bool
     cost: Spend = NO_COST
+    ends: tuple[int, ...] = ()
+    """As in `domain.ports.Completion`."""
 
     def error(self) -> EngineError:
-        return EngineError(self.message, retryable=self.retryable, cost=self.cost)
+        return EngineError(self.message, retryable=self.retryable, cost=self.cost, ends=self.ends)
 
 
 ABORTED = "the call was aborted"

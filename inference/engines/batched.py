@@ -21,11 +21,14 @@ from inference.engines.rows import Row, new_row
 from inference.engines.sampling import SamplerRows, choose
 from inference.engines.texts import Pieces
 from inference.loading import Loaded, eos_ids
-from inference.prompts import sample_ids
+from inference.prompts import sample_prompt
 
 
 class BatchedEngine(ABC):
     """Implements `inference.engines.base.Engine` but for the batch itself."""
+
+    _keeps = False
+    """Whether it keeps what it read and wrote, so that a prompt which goes on from there is not read again."""
 
     def __init__(self, loaded: Loaded, spec: str, waiting: WaitingRoom) -> None:
         self.info: ModelInfo = loaded.info
@@ -64,7 +67,7 @@ class BatchedEngine(ABC):
     def add(self, request: SampleRequest) -> None:
         if request.key in self._rows:
             raise EngineError("a call with this key is already running", retryable=False)
-        prompt = tuple(sample_ids(self._tokenizer, request.problem, request.prefix, request.attempts))
+        prompt, ends = sample_prompt(self._tokenizer, request.problem, request.prefix, request.attempts)
         room = self.info.context_tokens - len(prompt)
         if room < 1:
             raise EngineError(
@@ -73,7 +76,7 @@ class BatchedEngine(ABC):
             )
         if request.max_tokens < 1 or not prompt:
             raise EngineError("max_tokens must be at least 1 and the prompt must not be empty", retryable=False)
-        row = new_row(self._pieces, request, prompt, min(request.max_tokens, room))
+        row = new_row(self._pieces, request, prompt, min(request.max_tokens, room), ends)
         self._rows[request.key] = row
         self._waiting.add(row)
 
@@ -116,10 +119,12 @@ class BatchedEngine(ABC):
 
     def _result(self, row: Row) -> Completion | CallFailure:
         key, cost = row.request.key, row.cost(self.info.parameters)
+        ends = row.ends if self._keeps else ()
         if row.finish is None:
-            return CallFailure(key, ABORTED, retryable=False, cost=cost)
+            return CallFailure(key, ABORTED, retryable=False, cost=cost, ends=ends)
         if row.logprob != row.logprob:
-            return CallFailure(key, "the model gave probabilities that are not numbers", retryable=False, cost=cost)
+            message = "the model gave probabilities that are not numbers"
+            return CallFailure(key, message, retryable=False, cost=cost, ends=ends)
         whole = row.request.prefix + row.text
         answer = extract_answer(whole) if row.finish is FinishReason.END else None
-        return Completion(key, row.text, row.finish, answer, row.logprob, cost)
+        return Completion(key, row.text, row.finish, answer, row.logprob, cost, ends)

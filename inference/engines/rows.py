@@ -27,6 +27,8 @@ class Row:
     text: str = ""
     """The finished text; set with `finish`."""
     aborted: bool = False
+    ends: tuple[int, ...] = ()
+    """Of the prompt, as in `inference.prompts.Prompt`."""
 
     @property
     def live(self) -> bool:
@@ -72,5 +74,7 @@ class Row:
         )
 
 
-def new_row(pieces: Pieces, request: SampleRequest, prompt: tuple[int, ...], limit: int) -> Row:
-    return Row(request, prompt, limit, TextReader(pieces, prompt[-CONTEXT_TOKENS:], request.stop))
+def new_row(
+    pieces: Pieces, request: SampleRequest, prompt: tuple[int, ...], limit: int, ends: tuple[int, ...] = ()
+) -> Row:
+    return Row(request, prompt, limit, TextReader(pieces, prompt[-CONTEXT_TOKENS:], request.stop), ends=ends)

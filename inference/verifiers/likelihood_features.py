@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -31,37 +32,39 @@ FLOOR = -30.0
 """No log-probability counts for less: one token of probability 0 must not drown all others."""
 
 
-def step_features(logits: Tensor, ids: Tensor, ends: Sequence[int], start: int, separator: int) -> Tensor:
-    """Features [steps, len(FEATURES)] of one solution.
+Surprise: TypeAlias = tuple[float, float, float]
+"""Of one token: log p, its gap to the likeliest token's, and the entropy."""
 
-    `logits` [T, V] predict the token *after* each position of `ids` [T]; `start` is the index of the first token of the
-    first step; `ends` are the indices of each step's last separator token, and a separator has `separator` tokens.
-    """
-    first = torch.tensor([start, *(end + 1 for end in ends[:-1])])
-    logprobs = logits[start - 1 : ends[-1]].float().log_softmax(-1)  # of the tokens start … ends[-1]
-    chosen = logprobs.gather(-1, ids[start : ends[-1] + 1, None])[:, 0].clamp(min=FLOOR)
+
+def surprises(logits: Tensor, ids: Tensor) -> list[Surprise]:
+    """Of tokens `ids` [N], from the logits [N, V] before each of them."""
+    logprobs = logits.float().log_softmax(-1)
+    chosen = logprobs.gather(-1, ids[:, None])[:, 0].clamp(min=FLOOR)
     gaps = (chosen - logprobs.amax(-1)).clamp(min=FLOOR, max=0.0)
     entropies = -(logprobs.exp() * logprobs).nan_to_num().sum(-1)
-    spans = [
-        (int(low) - start, max(end + 1 - separator - start, int(low) - start + 1))
-        for low, end in zip(first, ends, strict=True)
-    ]
-    return _table(chosen, gaps, entropies, spans)
+    return [(one, gap, entropy) for one, gap, entropy in torch.stack([chosen, gaps, entropies], -1).tolist()]
 
 
-def _table(chosen: Tensor, gaps: Tensor, entropies: Tensor, spans: Sequence[tuple[int, int]]) -> Tensor:
+def own_end(start: int, end: int, separator: int) -> int:
+    """Where a step's own tokens end, of the tokens `start` … `end` - 1 of which the last `separator` separate."""
+    return max(end - separator, start + 1)
+
+
+def step_features(steps: Sequence[Sequence[Surprise]]) -> Tensor:
+    """Features [steps, len(FEATURES)] of one solution, from each step's own tokens."""
     rows: list[list[float]] = []
     low_so_far, sum_so_far, gap_so_far, tokens = 0.0, 0.0, 0.0, 0
-    for begin, end in spans:
-        logprob, gap, entropy = chosen[begin:end], gaps[begin:end], entropies[begin:end]
-        low_so_far = min(low_so_far, float(logprob.min()))
-        gap_so_far = min(gap_so_far, float(gap.min()))
-        sum_so_far += float(logprob.sum())
-        tokens += end - begin
+    for step in steps:
+        logprobs, gaps, entropies = zip(*step, strict=True)
+        count, total = len(step), math.fsum(logprobs)
+        low_so_far = min(low_so_far, *logprobs)
+        gap_so_far = min(gap_so_far, *gaps)
+        sum_so_far += total
+        tokens += count
         rows.append(
             [
-                float(logprob.min()), float(logprob.mean()), float(logprob.sum()), float(gap.min()), float(gap.mean()),
-                float(entropy.max()), float(entropy.mean()), low_so_far, sum_so_far, gap_so_far, math.log1p(tokens),
+                min(logprobs), total / count, total, min(gaps), math.fsum(gaps) / count,
+                max(entropies), math.fsum(entropies) / count, low_so_far, sum_so_far, gap_so_far, math.log1p(tokens),
             ]
         )  # fmt: skip
     return torch.tensor(rows)

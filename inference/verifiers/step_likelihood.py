@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from domain.errors import ConfigurationError
 from domain.moves import split_steps
 from domain.ports import ScoreRequest
 from inference.checks import VERIFIER_FORMAT, VERIFIER_HEAD, Head, check_verifier_folder
+from inference.engines.paths import takes_fast_path
 from inference.loading import Loaded, load
 from inference.steps import encode_solution_for_scoring
-from inference.verifiers.likelihood_features import FEATURES, step_features
+from inference.verifiers.likelihood_features import FEATURES, own_end, step_features, surprises
 from inference.verifiers.token_classification import Call, Limits, TokenClassificationVerifier
 
 FORMAT = "step-likelihood"
@@ -49,6 +51,11 @@ class LikelihoodHead(nn.Module):
         logits: Tensor = self.layers((features - self.mean) / self.spread)
         return logits[..., 0]
 
+    def scores(self, solutions: Sequence[Tensor], device: torch.device) -> list[list[float]]:
+        """P(ends right) at each step, from each solution's features [steps, F]."""
+        flat = iter(self(torch.cat(list(solutions)).to(device)).float().sigmoid().tolist())
+        return [[next(flat) for _ in range(len(rows))] for rows in solutions]
+
     def sharpen(self, factor: float) -> None:
         """Multiplies the logits: the ranking stays."""
         last = self.layers[-1]
@@ -64,15 +71,31 @@ class LikelihoodHead(nn.Module):
         (folder / VERIFIER_FORMAT).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
-def load_step_likelihood(spec: str, *, threads: int, device: str, rows: int) -> StepLikelihoodVerifier:
-    """Raises ConfigurationError."""
+def load_step_likelihood(spec: str, *, threads: int, device: str, rows: int) -> TokenClassificationVerifier:
+    """With kept beginnings on the fast CPU path, else plain. Raises ConfigurationError."""
+    loaded, head = _load(spec, threads=threads, device=device)
+    limits = Limits(rows=rows)
+    if takes_fast_path(loaded, spec):
+        from inference.verifiers.kept_likelihood import KeptLikelihoodVerifier
+
+        return KeptLikelihoodVerifier(loaded, spec, head, limits)
+    return StepLikelihoodVerifier(loaded, spec, head, limits)
+
+
+def load_plain(spec: str, *, threads: int, device: str, rows: int) -> StepLikelihoodVerifier:
+    """Without kept beginnings, whatever the model: for training, which reads features. Raises ConfigurationError."""
+    loaded, head = _load(spec, threads=threads, device=device)
+    return StepLikelihoodVerifier(loaded, spec, head, Limits(rows=rows))
+
+
+def _load(spec: str, *, threads: int, device: str) -> tuple[Loaded, LikelihoodHead]:
     folder = check_verifier_folder(spec)
     head = _load_head(folder)
     loaded = load(spec, Head.CAUSAL_LM, threads=threads, device=device)
     digest = hashlib.blake2b((folder / VERIFIER_HEAD).read_bytes(), digest_size=3).hexdigest()
     parameters = loaded.info.parameters + sum(weights.numel() for weights in head.parameters())
     info = replace(loaded.info, id=f"{loaded.info.id}+{digest}", parameters=parameters)
-    return StepLikelihoodVerifier(replace(loaded, info=info), spec, head, Limits(rows=rows))
+    return replace(loaded, info=info), head
 
 
 def _load_head(folder: Path) -> LikelihoodHead:
@@ -87,20 +110,21 @@ def _load_head(folder: Path) -> LikelihoodHead:
     return head.eval()
 
 
+def separator_tokens(loaded: Loaded, separator: str) -> int:
+    return len(loaded.tokenizer(separator, add_special_tokens=False)["input_ids"])
+
+
 class StepLikelihoodVerifier(TokenClassificationVerifier):
     """Admission and batching of the token-classification verifier; another way from hidden states to scores."""
 
     def __init__(self, loaded: Loaded, spec: str, head: LikelihoodHead, limits: Limits | None = None) -> None:
         super().__init__(loaded, spec, limits)
         self._head = head.to(loaded.device)
-        self._separator_tokens = len(loaded.tokenizer(self._separator, add_special_tokens=False)["input_ids"])
+        self._separator_tokens = separator_tokens(loaded, self._separator)
 
     @torch.inference_mode()
     def _scores(self, batch: list[Call]) -> list[list[float]]:
-        features = self.features(batch)
-        flat = self._head(torch.cat(features).to(self._loaded.device)).float().sigmoid().tolist()
-        parts = iter(flat)
-        return [[next(parts) for _ in range(len(rows))] for rows in features]
+        return self._head.scores(self.features(batch), self._loaded.device)
 
     def read(self, pairs: Sequence[tuple[str, str]]) -> list[Tensor]:
         """Features of each (problem, solution), for training a head: [steps, F]."""
@@ -125,7 +149,11 @@ class StepLikelihoodVerifier(TokenClassificationVerifier):
         ids = torch.tensor([[*call.encoded.ids, *[pad] * (width - call.length)] for call in batch], device=device)
         mask = torch.tensor([[1] * call.length + [0] * (width - call.length) for call in batch], device=device)
         logits: Any = self._loaded.model(input_ids=ids, attention_mask=mask, use_cache=False).logits  # [B, T, V]
-        return [
-            step_features(logits[row], ids[row], call.encoded.positions, call.encoded.prompt, self._separator_tokens)
-            for row, call in enumerate(batch)
-        ]
+        return [self._features(logits[row], ids[row], call.encoded.ends) for row, call in enumerate(batch)]
+
+    def _features(self, logits: Tensor, ids: Tensor, ends: tuple[int, ...]) -> Tensor:
+        """[steps, F] from logits [T, V] that predict the token after each of `ids` [T]."""
+        first, last = ends[0], ends[-1]
+        read = surprises(logits[first - 1 : last - 1], ids[first:last])
+        spans = [(start, own_end(start, end, self._separator_tokens)) for start, end in pairwise(ends)]
+        return step_features([read[start - first : end - first] for start, end in spans])

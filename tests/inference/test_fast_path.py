@@ -21,6 +21,7 @@ from inference.engines.fast import native
 from inference.engines.fast.engine import FastEngine
 from inference.engines.fast.kernels import CompiledKernels, Kernels, Step, TorchKernels, kernels_for
 from inference.engines.fast.pure import PureModel
+from inference.engines.fast.segments import Segments
 from inference.engines.fast.slots import Slots
 from inference.engines.fast.weights import fused, why_not
 from inference.engines.paths import VARIABLE
@@ -153,17 +154,17 @@ def test_a_prompt_is_read_once_for_all_rollouts_and_admissions(policy_folder: Pa
     calls = [SampleRequest(f"r{index}", PROBLEMS[index % 2], "", index, 6) for index in range(30)]
     prompts = {result.cost.prompt_tokens for result in sampled(engine, calls).values()}
     assert len(prompts) == 2
-    assert engine._prompts.read_tokens == sum(prompts)
+    assert engine._prompts.beginnings.read_tokens == sum(prompts)
 
 
 def test_kept_prompts_are_bounded(policy_folder: Path) -> None:
     loaded = load(str(policy_folder), Head.CAUSAL_LM, threads=1, device="cpu")
     engine = FastEngine(loaded, "tiny")
-    engine._prompts._max_bytes = 3 * 30 * 2 * 2 * 2 * 8 * 4
+    kept = engine._prompts.beginnings.kept = Segments(max_tokens=60)
     for index in range(20):
         sampled(engine, [SampleRequest("k", "x" * (10 + index % 5), "", 1, 2)])
-        assert engine._prompts._bytes <= engine._prompts._max_bytes
-    assert sum(kept.size_bytes for kept in engine._prompts._kept.values()) == engine._prompts._bytes > 0
+        assert kept.tokens <= 60
+    assert sum(segment.tokens for segment in kept._kept.values()) == kept.tokens > 0
 
 
 def test_slots_keep_what_is_there_and_stay_within_the_bound(policy_folder: Path) -> None:

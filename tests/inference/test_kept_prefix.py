@@ -13,7 +13,7 @@ from domain.ports import ScoreRequest, StepScores
 from inference.checks import Head
 from inference.loading import load
 from inference.verifiers.kept_prefix import KeptPrefixVerifier
-from inference.verifiers.segments import Segment, Segments
+from inference.engines.fast.segments import Segment, Segments
 from inference.verifiers.token_classification import Limits, TokenClassificationVerifier
 from tests.support.tiny_models import character_tokenizer, tiny_config
 
@@ -57,7 +57,7 @@ def test_a_search_gets_the_plain_paths_scores(verifier_folder: Path, max_tokens:
     plain, kept = pair(verifier_folder, max_tokens=max_tokens)
     for solutions in tree():
         assert_same(scored(kept, solutions), scored(plain, solutions))
-        assert kept._segments.tokens <= max_tokens
+        assert kept._beginnings.kept.tokens <= max_tokens
 
 
 def test_biases_and_grouped_heads(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from inference.engines.scripted import ScriptedEngine
 from inference.local import LocalPolicy
 from orchestrator.calls import Calls
 from orchestrator.engines import Engines
+from orchestrator.known import Known
 from orchestrator.ledger import Ledger
 from orchestrator.local import ListRecorder, solve
 from orchestrator.run import Run
@@ -84,10 +85,10 @@ async def test_a_call_that_is_asked_again_does_not_join_its_aborted_run() -> Non
     policy = LocalPolicy(ScriptedEngine(parse_script(spec), spec))
     engines = Engines(policy, None)
     move = Sample("sample-1", 1, 7, 64)
-    first = asyncio.create_task(engines.attempt(move, "key", "What is 3 * 4?", 64))
+    first = asyncio.create_task(engines.attempt(move, "key", "What is 3 * 4?", 64, Known()))
     await asyncio.sleep(0.02)
     engines.abort(["key"])
-    second = await asyncio.wait_for(engines.attempt(move, "key", "What is 3 * 4?", 64), 5)
+    second = await asyncio.wait_for(engines.attempt(move, "key", "What is 3 * 4?", 64, Known()), 5)
     assert second.answer is not None  # type: ignore[union-attr]
     assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], EngineError)
     policy.close()

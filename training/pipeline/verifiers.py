@@ -20,12 +20,12 @@ from training.store import copy_model
 
 def make_verifier(folder: Path, end: Stage, labels: Stage, recipe: HeadRecipe, seed: int) -> dict[str, Any]:
     """Writes `folder/model`: the base, and the head that ranks best within problems that it was not trained on."""
-    from inference.verifiers.step_likelihood import LikelihoodHead, load_step_likelihood
+    from inference.verifiers.step_likelihood import LikelihoodHead, load_plain
 
     target = folder / "model"
     copy_model(end.folder / "model", target)
     LikelihoodHead().save(target)
-    reader = load_step_likelihood(str(target), threads=1, device="cpu", rows=64)
+    reader = load_plain(str(target), threads=1, device="cpu", rows=64)
     head, auc = train_head(read_labelled(reader, labels.folder / "labels.jsonl"), recipe, seed)
     head.save(target)
     return {"validation_within_problem_auc": auc}

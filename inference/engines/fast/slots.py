@@ -6,33 +6,17 @@ beyond a row's own columns is finite (a mask hides it by adding -inf, and NaN wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from inference.engines.fast.segments import Left, Segment
 from inference.engines.fast.weights import Weights
 
 COLUMNS = 32
 """Buffers grow by multiples of this many tokens."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What a prompt left behind: keys and values [layers, K, T, D], and logits [V] after it."""
-
-    keys: Tensor
-    values: Tensor
-    logits: Tensor
-
-    @property
-    def length(self) -> int:
-        return self.keys.shape[2]
-
-    @property
-    def size_bytes(self) -> int:
-        return (2 * self.keys.numel() + self.logits.numel()) * self.keys.element_size()
 
 
 class Slots:
@@ -62,20 +46,22 @@ class Slots:
         kept = min(target[0], self.rows), min(target[1], self.columns)
         self.keys, self.values = (self._moved(old, target, kept) for old in (self.keys, self.values))
 
-    def put(self, first: int, kept: Sequence[Kept]) -> None:
-        """Put these prompts into slots from `first` on."""
-        for slot, one in enumerate(kept, first):
-            self.keys[:, slot, :, : one.length] = one.keys
-            self.values[:, slot, :, : one.length] = one.values
+    def put(self, slot: int, segments: Iterable[Segment[Any]]) -> None:
+        """Put these segments, one after the other, into a slot."""
+        end = 0
+        for segment in segments:
+            start, end = end, end + segment.tokens
+            self.keys[:, slot, :, start:end] = segment.keys
+            self.values[:, slot, :, start:end] = segment.values
 
     def move(self, source: int, target: int, length: int) -> None:
         for buffer in (self.keys, self.values):
             buffer[:, target, :, :length] = buffer[:, source, :, :length]
 
-    def taken(self, row: int, length: int, logits: Tensor) -> Kept:
-        """A copy of a row's own columns."""
-        keys, values = (buffer[:, row, :, :length].clone() for buffer in (self.keys, self.values))
-        return Kept(keys, values, logits.clone())
+    def taken(self, slot: int, start: int, end: int, left: Left) -> Segment[Left]:
+        """A copy of these columns of a slot."""
+        keys, values = (buffer[:, slot, :, start:end].clone() for buffer in (self.keys, self.values))
+        return Segment(keys, values, left)
 
     def _moved(self, old: Tensor, target: tuple[int, int], kept: tuple[int, int]) -> Tensor:
         new = self._buffer(*target)
