@@ -96,6 +96,8 @@ class DayOfUse(Shape):
     flops: float
     rollouts: int
     verifier_calls: int
+    cached_prompt_tokens: int = Field(description="Read or written before by the same job: not in `flops`.")
+    cached_verified_tokens: int
 
 
 class UsageList(Shape):

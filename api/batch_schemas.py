@@ -150,6 +150,7 @@ class BatchUsage(Shape):
     prompt_tokens: int
     generated_tokens: int
     verified_tokens: int
+    cached_tokens: int = Field(description="Of these, read or written before by the same line: not in `flops`.")
     flops: float
     rollouts: int
     verifier_calls: int

@@ -88,6 +88,7 @@ def usage_view(batch: BatchRecord) -> dict[str, Any]:
         "prompt_tokens": spend.prompt_tokens,
         "generated_tokens": spend.generated_tokens,
         "verified_tokens": spend.verified_tokens,
+        "cached_tokens": spend.cached_tokens,
         "flops": spend.flops,
         "rollouts": spend.rollouts,
         "verifier_calls": spend.verifier_calls,
@@ -99,7 +100,7 @@ def openai_usage(spend: Spend) -> dict[str, Any]:
     """As responses count (`domain.facade.usage`); which solutions were shown is not summed up."""
     return {
         "input_tokens": spend.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "input_tokens_details": {"cached_tokens": spend.cached_prompt_tokens, "cache_write_tokens": 0},
         "output_tokens": spend.tokens,
         "output_tokens_details": {"reasoning_tokens": spend.tokens},
         "total_tokens": spend.prompt_tokens + spend.tokens,

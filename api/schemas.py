@@ -87,8 +87,10 @@ class Submission(Shape):
 
 
 class Usage(Shape):
+    prompt_tokens: int
     generated_tokens: int
     verified_tokens: int
+    cached_tokens: int = Field(description="Of these, read or written before by the same job: not in `flops`.")
     flops: float
     rollouts: int
     verifier_calls: int

@@ -33,8 +33,10 @@ class JobOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
+    prompt_tokens: int = 0
     generated_tokens: int = 0
     verified_tokens: int = 0
+    cached_tokens: int = 0
     flops: float = 0.0
     rollouts: int = 0
     verifier_calls: int = 0

@@ -50,10 +50,13 @@ class Spend:
         return self.generated_tokens + self.verified_tokens
 
     @property
+    def cached_tokens(self) -> int:
+        return self.cached_prompt_tokens + self.cached_verified_tokens
+
+    @property
     def processed_tokens(self) -> int:
         """The tokens that FLOPs count."""
-        cached = self.cached_prompt_tokens + self.cached_verified_tokens
-        return self.prompt_tokens + self.generated_tokens + self.verified_tokens - cached
+        return self.prompt_tokens + self.generated_tokens + self.verified_tokens - self.cached_tokens
 
     def with_cached(self, prompt: int = 0, verified: int = 0) -> Spend:
         """The cost of one call on one model when so many of its tokens are known and are not processed again."""

@@ -9,7 +9,6 @@ is paid in full.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from os.path import commonprefix
 from typing import Any, Protocol
 
 from domain.budget import Spend
@@ -53,9 +52,7 @@ class Known:
         texts = self._texts.get(asked.attempts)
         cached = 0
         if texts is not None and ends:
-            known = _common(texts, asked.prefix)
-            steps = bisect_left(step_ends(asked.prefix), known + 1)
-            cached = ends[min(steps, len(ends) - 1)]
+            cached = ends[_known_steps(texts, asked.prefix)]
         self._remember(asked, text, finish)
         return cost.with_cached(prompt=min(cached, cost.prompt_tokens))
 
@@ -69,7 +66,7 @@ class Known:
             if known == at - 1 and step in tree:
                 known = at
             tree = tree.setdefault(step, {})
-        cached = ends[min(known, len(ends) - 1)] if known >= 0 and ends else 0
+        cached = ends[known] if known >= 0 and ends else 0
         return cost.with_cached(verified=min(cached, cost.verified_tokens))
 
     def failed(self, move: Move, cost: Spend, ends: Ends) -> Spend:
@@ -87,7 +84,12 @@ class Known:
             insort(texts, whole)
 
 
-def _common(texts: list[str], prefix: str) -> int:
-    """Characters of `prefix` that one of the sorted `texts` begins with."""
-    at = bisect_left(texts, prefix)
-    return max((len(commonprefix([text, prefix])) for text in texts[max(0, at - 1) : at + 1]), default=0)
+def _known_steps(texts: list[str], prefix: str) -> int:
+    """Steps of `prefix`, from the first on, that one of the sorted `texts` begins with too."""
+    ends = step_ends(prefix)
+    return next((count for count in range(len(ends), 0, -1) if _begun(texts, prefix[: ends[count - 1]])), 0)
+
+
+def _begun(texts: list[str], beginning: str) -> bool:
+    at = bisect_left(texts, beginning)
+    return at < len(texts) and texts[at].startswith(beginning)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Double, ForeignKey, Text, text
 
+from domain.budget import Spend
 from domain.job import FINAL, JobStatus
 from domain.verdict import StopReason, status_after
 
-SPEND_COLUMNS = ("prompt_tokens", "generated_tokens", "verified_tokens", "flops", "rollouts", "verifier_calls")
+SPEND_COLUMNS = tuple(field.name for field in fields(Spend))
 
 
 def one_of(column: str, values: Iterable[str]) -> str:

@@ -1,10 +1,9 @@
 """What a response says it has used. Every token that a policy or a verifier processed is in it, once.
 
-* input tokens: what the policy was given to read, over all calls of the search;
+* input tokens: what the policy was given to read, over all calls of the search; of these, cached tokens: what this
+  search had had it read or write before, which FLOPs leave out;
 * output tokens: what the policy wrote and the verifier read, which is what `max_output_tokens` limits;
 * of these, reasoning tokens: all but the solutions that are shown.
-
-Nothing is charged less for being read again, so that no token counts as cached.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def response_usage(record: ResponseFacts) -> dict[str, Any]:
     read, written, reasoning = tokens_used(record)
     return {
         "input_tokens": read,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "input_tokens_details": {"cached_tokens": record.job.spend.cached_prompt_tokens, "cache_write_tokens": 0},
         "output_tokens": written,
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": read + written,
@@ -41,7 +40,7 @@ def chat_usage(record: ResponseFacts) -> dict[str, Any]:
     read, written, reasoning = tokens_used(record)
     return {
         "prompt_tokens": read,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": record.job.spend.cached_prompt_tokens, "audio_tokens": 0},
         "completion_tokens": written,
         "completion_tokens_details": {
             "reasoning_tokens": reasoning,
@@ -56,8 +55,10 @@ def chat_usage(record: ResponseFacts) -> dict[str, Any]:
 def native_usage(job: JobFacts) -> dict[str, Any]:
     """What the native API says of the same."""
     return {
+        "prompt_tokens": job.spend.prompt_tokens,
         "generated_tokens": job.spend.generated_tokens,
         "verified_tokens": job.spend.verified_tokens,
+        "cached_tokens": job.spend.cached_tokens,
         "flops": job.spend.flops,
         "rollouts": job.spend.rollouts,
         "verifier_calls": job.spend.verifier_calls,

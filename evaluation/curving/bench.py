@@ -19,7 +19,7 @@ from domain.job import JobStatus
 from domain.moves import FinishReason, Sampled
 from domain.ports import Completion, ScoreRequest, StepScores
 from domain.problem import text_problem
-from evaluation.curving.checker import ExactVerifier, exact_scores, reading_length
+from evaluation.curving.checker import ExactVerifier, exact_scores, reading_of
 from evaluation.curving.memo import MemoPolicy, MemoVerifier
 from evaluation.curving.methods import METHODS
 from evaluation.curving.nested import Pool
@@ -59,8 +59,9 @@ class Bench:
         sampler = LocalPolicy(load_policy(policy, threads=1, device=device, rows=ROWS if device == "cpu" else None))
         if verifier is None:
             return cls(MemoPolicy(sampler), None, None, None, how, _hosts=(sampler,))
-        scorer = LocalVerifier(load_verifier(verifier, threads=1, device=device))
-        exact = ExactVerifier(scorer.info, reading_length(verifier))
+        core = load_verifier(verifier, threads=1, device=device)
+        scorer = LocalVerifier(core)
+        exact = ExactVerifier(scorer.info, reading_of(verifier, getattr(core, "keeps", False)))
         fitted = calibration_for(policy, sampler.info.id, scorer.info.id)
         return cls(
             MemoPolicy(sampler), MemoVerifier(scorer), MemoVerifier(exact), fitted, how, _hosts=(sampler, scorer)

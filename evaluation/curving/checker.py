@@ -14,8 +14,8 @@ from domain.moves import split_steps
 from domain.ports import ModelInfo, ScoreRequest, StepScores
 from evaluation.quality.exact import first_error
 
-Length = Callable[[str, str], int]
-"""Tokens that the verifier reads of a problem and a solution."""
+Reading = Callable[[str, str], tuple[int, tuple[int, ...]]]
+"""Tokens that the verifier reads of a problem and a solution, and its `domain.ports.StepScores.ends`."""
 
 
 @lru_cache(maxsize=200_000)
@@ -29,28 +29,33 @@ def exact_scores(problem: str, solution: str) -> tuple[float, ...]:
 class ExactVerifier:
     """Implements `domain.ports.Verifier`."""
 
-    def __init__(self, stands_for: ModelInfo, length: Length) -> None:
-        self._info, self._length = stands_for, length
+    def __init__(self, stands_for: ModelInfo, reading: Reading) -> None:
+        self._info, self._reading = stands_for, reading
 
     @property
     def info(self) -> ModelInfo:
         return self._info
 
     async def score(self, request: ScoreRequest) -> StepScores:
-        tokens = self._length(request.problem, request.solution)
+        tokens, ends = self._reading(request.problem, request.solution)
         cost = Spend(verified_tokens=tokens, flops=2.0 * self._info.parameters * tokens, verifier_calls=1)
-        return StepScores(request.key, exact_scores(request.problem, request.solution), cost)
+        return StepScores(request.key, exact_scores(request.problem, request.solution), cost, ends)
 
     def abort(self, keys: Iterable[str]) -> None: ...
 
 
-def reading_length(spec: str) -> Length:
-    """How long the texts are for the verifier of this spec, by its own tokenizer."""
+def reading_of(spec: str, keeps: bool) -> Reading:
+    """As the verifier of this spec reads, by its own tokenizer; `keeps`: it goes on from what it has read before."""
     if spec.startswith(("scripted", "recorded:")):
-        return lambda problem, solution: len(problem + solution) // 4 + 1
+        return lambda problem, solution: (len(problem + solution) // 4 + 1, ())
     from transformers import AutoTokenizer
 
     from inference.steps import encode_solution_for_scoring
 
     tokenizer = AutoTokenizer.from_pretrained(spec, trust_remote_code=False)
-    return lambda problem, solution: len(encode_solution_for_scoring(tokenizer, problem, split_steps(solution)).ids)
+
+    def read(problem: str, solution: str) -> tuple[int, tuple[int, ...]]:
+        encoded = encode_solution_for_scoring(tokenizer, problem, split_steps(solution))
+        return len(encoded.ids), encoded.ends if keeps else ()
+
+    return read

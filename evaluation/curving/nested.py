@@ -10,19 +10,23 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.budget import NO_COST
-from domain.moves import Sampled
+from domain.budget import NO_COST, Spend
+from domain.moves import Sample, Sampled
 from domain.ports import AnswerEquivalence, Completion, StepScores
 from domain.problem import text_problem
 from domain.verdict import Verdict
 from evaluation.curving.methods import MAJORITY, NESTED, Method
 from evaluation.curving.pools import Sampling
 from evaluation.curving.rows import CHECKER, VERIFIER, Row, row
+from orchestrator.known import Known
 from search.registry import strategy_for
 from search.sampling import SamplingState
 from search.tree import Node, ScoreStatus, with_sample
 
 Grade = Callable[[str | None], Awaitable[bool]]
+
+_WHOLE = Sample("", 0, 0, 0)
+"""A call for a whole solution, as its job remembers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ async def nested_rows(
     nodes = await _nodes(pool.samples, equivalence)
     rights = [await grade(one.answer.text if one.answer else None) for one in pool.samples]
     scores = None if pool.scores is None else {text: one.scores for text, one in pool.scores.items()}
+    sampling, reading = _charges(pool)
     found: list[Row] = []
     for method in NESTED:
         for arm, known in {VERIFIER: scores if method.guided else {}, CHECKER: pool.exact}.items():
@@ -54,7 +59,13 @@ async def nested_rows(
             judged = [_scored(node, known) for node in nodes]
             for n in (size for size in sizes if size <= len(nodes)):
                 right = await grade(_verdict(method, judged[:n], n, how).answer)
-                found.append(_row(pool, method, arm, n, right, rights))
+                unit = (method.name, arm, n, pool.seed, pool.problem)
+                if method.name == MAJORITY or scores is None:
+                    share = sum(rights[:n]) / n
+                    one = row(unit, sampling[n], right=right, seconds=0.0, reason="complete", share=share)
+                else:  # the exact checker is charged what the verifier is
+                    one = row(unit, sampling[n] + reading[n], right=right, seconds=0.0, reason="complete")
+                found.append(one)
     return found
 
 
@@ -83,16 +94,14 @@ def _verdict(method: Method, nodes: Sequence[Node], n: int, how: Sampling) -> Ve
     return strategy_for(spec).verdict(state)
 
 
-def _row(pool: Pool, method: Method, arm: str, n: int, right: bool, rights: Sequence[bool]) -> Row:
-    samples = pool.samples[:n]
-    spend = sum((one.cost for one in samples), NO_COST)
-    more: dict[str, Any] = {}
-    if method.name == MAJORITY or pool.scores is None:
-        more["share"] = sum(rights[:n]) / n
-    else:
-        # The exact checker is charged what the verifier is.
-        costs = {text: one.cost for text, one in pool.scores.items()}
-        texts = [one.text for one in samples if one.text in costs and one.answer is not None]
-        spend = sum((costs[text] for text in dict.fromkeys(texts)), spend)  # equal solutions are scored once
-    unit = (method.name, arm, n, pool.seed, pool.problem)
-    return row(unit, spend, right=right, seconds=0.0, reason="complete", **more)
+def _charges(pool: Pool) -> tuple[list[Spend], list[Spend]]:
+    """What the first n samples cost a search, and what scoring them does, for n = 0, 1, …"""
+    known = Known()
+    sampling, reading, read = [NO_COST], [NO_COST], set()
+    for one in pool.samples:
+        sampling.append(sampling[-1] + known.sample(_WHOLE, one.text, one.finish, one.cost, one.ends))
+        scored = (pool.scores or {}).get(one.text) if one.answer is not None and one.text not in read else None
+        read.add(one.text)  # equal solutions are scored once
+        cost = NO_COST if scored is None else known.score(one.text, scored.cost, scored.ends)
+        reading.append(reading[-1] + cost)
+    return sampling, reading

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-NUMBERS = ("tokens", "prompt_tokens", "rollouts", "verifier_calls", "seconds", "problems", "searches")
+NUMBERS = ("tokens", "prompt_tokens", "cached_tokens", "rollouts", "verifier_calls", "seconds", "problems", "searches")
 
 
 def markdown(result: Mapping[str, Any]) -> str:
@@ -46,7 +46,8 @@ def _how(result: Mapping[str, Any]) -> str:
         f"seeds {', '.join(map(str, result['seeds']))}, temperature {result['temperature']:g}, at most "
         f"{result['max_tokens']} tokens a solution; {result['calibration']}.",
         "FLOPs are 2 × parameters × tokens processed: prompts, generation, verification and probes, as the ledger"
-        " charged them. Intervals are paired 95 % bootstrap intervals over problems (Wilson's with one seed). Seconds"
+        " charged them: of each search, a beginning that its calls share once. Intervals are paired 95 % bootstrap"
+        " intervals over problems (Wilson's with one seed). Seconds"
         " are those of a search that shares the engines with others, and 0 where it was read off a pool. The exact"
         " checker's arm is charged what the verifier would be.",
         "Left out for want of time: " + ("; ".join(left) if left else "nothing") + ".",

@@ -45,30 +45,36 @@ class Block:
             "seed": self.seed,
             "first": self.first,
             "texts": texts,
-            "samples": [[place[one.text], one.finish.value, one.logprob, *_numbers(one.cost)] for one in self.samples],
-            "scores": {place[text]: [list(one.scores), *_numbers(one.cost)] for text, one in self.scores.items()},
+            "samples": [
+                [place[one.text], one.finish.value, one.logprob, one.ends, *_numbers(one.cost)] for one in self.samples
+            ],
+            "scores": {place[text]: [one.scores, one.ends, *_numbers(one.cost)] for text, one in self.scores.items()},
         }
 
 
 def block_from_json(line: dict[str, Any]) -> Block:
     texts = line["texts"]
-    samples = tuple(_sample(texts[at], finish, logprob, cost) for at, finish, logprob, *cost in line["samples"])
+    samples = tuple(
+        _sample(texts[at], finish, logprob, ends, cost) for at, finish, logprob, ends, *cost in line["samples"]
+    )
     scores = {
-        texts[int(at)]: StepScores("", tuple(steps), Spend(*cost)) for at, (steps, *cost) in line["scores"].items()
+        texts[int(at)]: StepScores("", tuple(steps), Spend(*cost), tuple(ends))
+        for at, (steps, ends, *cost) in line["scores"].items()
     }
     return Block(line["problem"], line["seed"], line["first"], samples, scores)
 
 
 def _numbers(cost: Spend) -> list[float]:
+    """Of an engine: nothing is cached yet."""
     return [
         cost.prompt_tokens, cost.generated_tokens, cost.verified_tokens, cost.flops, cost.rollouts, cost.verifier_calls,
     ]  # fmt: skip
 
 
-def _sample(text: str, finish: str, logprob: float | None, cost: Sequence[Any]) -> Completion:
+def _sample(text: str, finish: str, logprob: float | None, ends: Sequence[int], cost: Sequence[Any]) -> Completion:
     ended = FinishReason(finish)
     answer = extract_answer(text) if ended is FinishReason.END else None
-    return Completion("", text, ended, answer, logprob, Spend(*cost))
+    return Completion("", text, ended, answer, logprob, Spend(*cost), tuple(ends))
 
 
 def search_seed(seed: int, problem: str) -> int:

@@ -133,6 +133,7 @@ def point(table: Table, cell: Cell) -> dict[str, Any]:
         "flops": {group: total(within, "flops") for group, within in groups.items()},
         "tokens": total(cell, "tokens"),
         "prompt_tokens": total(cell, "prompt_tokens"),
+        "cached_tokens": total(cell, "cached_tokens"),
         "rollouts": total(cell, "rollouts"),
         "verifier_calls": total(cell, "verifier_calls"),
         "seconds": total(cell, "seconds"),

@@ -41,6 +41,8 @@ class Row:
     """Whether the first attempt of a chain of revisions is right …"""
     last_right: bool | None = None
     """… and whether the last one is."""
+    cached_tokens: int = 0
+    """Of the prompt and verified tokens, those that FLOPs leave out."""
 
     @property
     def unit(self) -> Unit:
@@ -60,5 +62,5 @@ def row(unit: Unit, spend: Spend, *, right: bool, seconds: float, reason: str, *
     return Row(
         method, arm, budget, seed, problem, right,
         spend.flops, spend.prompt_tokens, spend.generated_tokens, spend.verified_tokens,
-        spend.rollouts, spend.verifier_calls, seconds, reason, **more,
+        spend.rollouts, spend.verifier_calls, seconds, reason, cached_tokens=spend.cached_tokens, **more,
     )  # fmt: skip

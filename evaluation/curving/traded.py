@@ -25,7 +25,7 @@ def named(rows: Iterable[Row], model: str) -> list[Row]:
 def parameters(rows: Iterable[Row]) -> int:
     """Of the policy, by what the ledger charged: FLOPs are 2 × parameters × tokens processed."""
     for row in rows:
-        processed = row.prompt_tokens + row.generated_tokens
+        processed = row.prompt_tokens + row.generated_tokens - row.cached_tokens
         if row.verified_tokens == 0 and processed:
             return round(row.flops / (2 * processed))
     return 0

@@ -1,8 +1,8 @@
 """The engine that ours and the peers' searches share: it answers each call once, and counts each call that is made.
 
 Law: equal calls (problem, beginning, attempts, seed, limits) have equal results, so that they are computed once; each
-search that asks pays the whole price. A bill holds what one search asked for: calls, tokens, FLOPs, and calls that go
-on after a solution had ended, which buy nothing.
+search that asks pays for all that it asks for, and once for each beginning that its own calls share. A bill holds what
+one search asked for: calls, tokens, FLOPs, and calls that go on after a solution had ended, which buy nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from domain.budget import NO_COST, Spend
 from domain.errors import EngineError
 from domain.moves import STEP_SEPARATOR, FinishReason
 from domain.ports import Completion, ModelInfo, Policy, SampleRequest, ScoreRequest, StepScores, Verifier
+from orchestrator.known import Known
 
 
 @dataclass
@@ -30,6 +31,8 @@ class Bill:
     """Policy calls to continue a solution whose end-of-sequence the policy had given."""
     failed: int = 0
     """Calls that gave nothing, such as one with a prompt that is longer than the context."""
+    _known: Known = field(default_factory=Known)
+    """Each shared beginning is charged once, as the service does it."""
     _ended: set[str] = field(default_factory=set)
     _open: set[str] = field(default_factory=set)
     """Texts that a policy call has ended with an end-of-sequence, or at a stop string."""
@@ -43,8 +46,16 @@ class Bill:
         ended = done.finish is FinishReason.END
         (self._ended if ended else self._open).add(request.prefix + done.text)
 
-    def charge(self, cost: Spend) -> None:
+    def charge(self, request: SampleRequest, done: Completion) -> None:
+        cost = self._known.sample(request, done.text, done.finish, done.cost, done.ends)
         self.spend = self.spend + cost
+
+    def charge_part(self, request: SampleRequest, cost: Spend, ends: tuple[int, ...]) -> None:
+        """A call that gave no text, or was aborted after `cost`."""
+        self.spend = self.spend + self._known.sample(request, "", None, cost, ends)
+
+    def charge_reading(self, request: ScoreRequest, cost: Spend, ends: tuple[int, ...]) -> None:
+        self.spend = self.spend + self._known.score(request.solution, cost, ends)
 
 
 class Shared:
@@ -98,7 +109,7 @@ class CountingPolicy:
 
     async def sample(self, request: SampleRequest) -> Completion:
         done = await self.uncharged(request)
-        self._bill.charge(done.cost)
+        self.charge(request, done)
         return done
 
     async def uncharged(self, request: SampleRequest) -> Completion:
@@ -108,13 +119,16 @@ class CountingPolicy:
             done = await self._shared.sample(request)
         except EngineError as error:
             self._bill.failed += 1
-            self._bill.charge(error.cost or NO_COST)
+            self._bill.charge_part(request, error.cost or NO_COST, error.ends)
             raise
         self._bill.came_back(request, done)
         return done
 
-    def charge(self, cost: Spend) -> None:
-        self._bill.charge(cost)
+    def charge(self, request: SampleRequest, done: Completion) -> None:
+        self._bill.charge(request, done)
+
+    def charge_part(self, request: SampleRequest, cost: Spend, ends: tuple[int, ...]) -> None:
+        self._bill.charge_part(request, cost, ends)
 
     def abort(self, keys: Iterable[str]) -> None: ...
 
@@ -135,9 +149,9 @@ class CountingVerifier:
             done = await self._shared.score(request)
         except EngineError as error:
             self._bill.failed += 1
-            self._bill.charge(error.cost or NO_COST)
+            self._bill.charge_reading(request, error.cost or NO_COST, error.ends)
             raise
-        self._bill.charge(done.cost)
+        self._bill.charge_reading(request, done.cost, done.ends)
         return done
 
     def abort(self, keys: Iterable[str]) -> None: ...

@@ -95,9 +95,9 @@ class SteppedPolicy:
         try:
             await self._batch.until(began + done.cost.generated_tokens)
         except asyncio.CancelledError:
-            self._policy.charge(_part(done.cost, self._batch.now - began))
+            self._policy.charge_part(request, _part(done.cost, self._batch.now - began), done.ends)
             raise
-        self._policy.charge(done.cost)
+        self._policy.charge(request, done)
         return done
 
     def abort(self, keys: Iterable[str]) -> None: ...

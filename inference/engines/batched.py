@@ -27,7 +27,7 @@ from inference.prompts import sample_prompt
 class BatchedEngine(ABC):
     """Implements `inference.engines.base.Engine` but for the batch itself."""
 
-    _keeps = False
+    keeps = False
     """Whether it keeps what it read and wrote, so that a prompt which goes on from there is not read again."""
 
     def __init__(self, loaded: Loaded, spec: str, waiting: WaitingRoom) -> None:
@@ -119,7 +119,7 @@ class BatchedEngine(ABC):
 
     def _result(self, row: Row) -> Completion | CallFailure:
         key, cost = row.request.key, row.cost(self.info.parameters)
-        ends = row.ends if self._keeps else ()
+        ends = row.ends if self.keeps else ()
         if row.finish is None:
             return CallFailure(key, ABORTED, retryable=False, cost=cost, ends=ends)
         if row.logprob != row.logprob:

@@ -25,7 +25,7 @@ from inference.verifiers.token_classification import RIGHT, Call, Limits, TokenC
 class KeptPrefixes(TokenClassificationVerifier, Generic[Left]):
     """Implements `inference.engines.base.Scorer` for models that `inference.engines.fast.weights` covers."""
 
-    _keeps = True
+    keeps = True
 
     def __init__(
         self, loaded: Loaded, spec: str, limits: Limits | None = None, *, max_tokens: int | None = None

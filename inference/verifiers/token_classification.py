@@ -42,7 +42,7 @@ class Call:
 class TokenClassificationVerifier:
     """Implements `inference.engines.base.Scorer`."""
 
-    _keeps = False
+    keeps = False
     """Whether it keeps what it read, so that a solution with the same beginning is not read again from its start."""
 
     def __init__(self, loaded: Loaded, spec: str, limits: Limits | None = None) -> None:
@@ -135,7 +135,7 @@ class TokenClassificationVerifier:
     def _result(self, call: Call, scores: list[float]) -> StepScores | CallFailure:
         key = call.request.key
         cost = Spend(verified_tokens=call.length, flops=2.0 * self.info.parameters * call.length, verifier_calls=1)
-        ends = call.encoded.ends if self._keeps else ()
+        ends = call.encoded.ends if self.keeps else ()
         if not all(0.0 <= score <= 1.0 for score in scores):
             message = "the verifier gave scores that are not numbers"
             return CallFailure(key, message, retryable=False, cost=cost, ends=ends)

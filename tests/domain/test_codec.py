@@ -78,7 +78,7 @@ def test_clients_see_whole_amounts_and_settings_are_stored_whole() -> None:
     cost = encode(SAMPLED)["outcome"]["cost"]
     assert cost == {
         "prompt_tokens": 3, "generated_tokens": 0, "verified_tokens": 0, "flops": 2e6, "rollouts": 1,
-        "verifier_calls": 0,
+        "verifier_calls": 0, "cached_prompt_tokens": 0, "cached_verified_tokens": 0,
     }  # fmt: skip
     assert encode(SAMPLED)["outcome"]["equivalent"] == []
     assert decode(Spend, encode_stored(Spend())) == Spend()

@@ -11,9 +11,9 @@ from transformers import Qwen2Config, Qwen2ForTokenClassification
 
 from domain.ports import ScoreRequest, StepScores
 from inference.checks import Head
+from inference.engines.fast.segments import Segment, Segments
 from inference.loading import load
 from inference.verifiers.kept_prefix import KeptPrefixVerifier
-from inference.engines.fast.segments import Segment, Segments
 from inference.verifiers.token_classification import Limits, TokenClassificationVerifier
 from tests.support.tiny_models import character_tokenizer, tiny_config
 

@@ -27,7 +27,7 @@ class FastEngine(BatchedEngine):
     _tokens: Tensor
     _lengths: Tensor
     _sampler: SamplerRows
-    _keeps = True
+    keeps = True
 
     def __init__(self, loaded: Loaded, spec: str, limits: Limits | None = None) -> None:
         limits = limits or Limits()
