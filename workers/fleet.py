@@ -1,13 +1,14 @@
 """The engines as the orchestrator sees them: ports that lead to Ray actors found by name.
 
-Calls go to the replica with the fewest under way. While there is none, calls wait: engines that are being restarted
-cost time, not answers.
+A problem's calls go to one replica, which keeps what they begin with, unless it has clearly more to do than another.
+While there is none, calls wait: engines that are being restarted cost time, not answers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import secrets
 from collections.abc import Iterable
@@ -23,6 +24,8 @@ from workers.replica import Replica
 log = logging.getLogger(__name__)
 
 DISCOVER_S = 2.0
+AHEAD = 16
+"""Calls that a problem's replica may have under way beyond the least busy one's: a quarter of a batch."""
 PATIENCE_S = 120.0
 """How long a call waits for an engine to be there."""
 HEAD_LOST_AFTER = 5
@@ -59,7 +62,7 @@ class Pool:
             await self._changed()
 
     async def call(self, request: SampleRequest | ScoreRequest) -> Completion | StepScores:
-        replica = await self._least_loaded(request.key)
+        replica = await self._replica_for(request)
         return await replica.call(request)
 
     def size(self) -> int:
@@ -73,21 +76,29 @@ class Pool:
         for replica, _ in self._replicas.values():
             replica.abort(keys)
 
-    async def _least_loaded(self, key: str) -> Replica:
+    async def _replica_for(self, request: SampleRequest | ScoreRequest) -> Replica:
         """The replica for a call. Raises EngineError when none comes up in time, or the call is aborted before that."""
+        key = request.key
         self._patient.add(key)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while not (up := self._up()):
+                while not self._up():
                     await self._changed()
                     if key in self._given_up:
                         raise EngineError("the call was aborted before it began", retryable=False)
-                return min(up, key=lambda replica: replica.load)
+                return self._chosen(request.problem)
         except TimeoutError:
             raise EngineError(f"no {self._kind} engine came up within {PATIENCE_S:.0f} s") from None
         finally:
             self._patient.discard(key)
             self._given_up.discard(key)
+
+    def _chosen(self, problem: str) -> Replica:
+        """Highest random weight (Thaler and Ravishankar 1998): a replica that comes or goes moves its own problems."""
+        up = {name: replica for name, (replica, _) in self._replicas.items() if replica.up}
+        home = up[max(up, key=lambda name: hashlib.blake2b(f"{name}|{problem}".encode(), digest_size=8).digest())]
+        idlest = min(up.values(), key=lambda replica: replica.load)
+        return home if home.load <= idlest.load + AHEAD else idlest
 
     async def _changed(self) -> None:
         self._change.clear()
