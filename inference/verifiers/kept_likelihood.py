@@ -38,9 +38,9 @@ class KeptLikelihoodVerifier(KeptPrefixes[Surprised]):
         head: LikelihoodHead,
         limits: Limits | None = None,
         *,
-        max_tokens: int | None = None,
+        kept_tokens: int | None = None,
     ) -> None:
-        super().__init__(loaded, spec, limits, max_tokens=max_tokens)
+        super().__init__(loaded, spec, limits, kept_tokens=kept_tokens)
         self._head = head.to(loaded.device)
         self._separator_tokens = separator_tokens(loaded, self._separator)
 

@@ -28,12 +28,12 @@ class KeptPrefixes(TokenClassificationVerifier, Generic[Left]):
     keeps = True
 
     def __init__(
-        self, loaded: Loaded, spec: str, limits: Limits | None = None, *, max_tokens: int | None = None
+        self, loaded: Loaded, spec: str, limits: Limits | None = None, *, kept_tokens: int | None = None
     ) -> None:
         super().__init__(loaded, spec, limits)
         self._model = PureModel(fused(loaded.model))
         self._loaded = replace(loaded, model=None)  # its matrices have been copied: nothing needs them twice
-        self._kept_tokens = max_tokens
+        self._kept_tokens = kept_tokens
         self._forget()
 
     @property

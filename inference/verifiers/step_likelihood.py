@@ -73,7 +73,7 @@ class LikelihoodHead(nn.Module):
 
 def load_step_likelihood(spec: str, *, threads: int, device: str, rows: int) -> TokenClassificationVerifier:
     """With kept beginnings on the fast CPU path, else plain. Raises ConfigurationError."""
-    loaded, head = _load(spec, threads=threads, device=device)
+    loaded, head = load_parts(spec, threads=threads, device=device)
     limits = Limits(rows=rows)
     if takes_fast_path(loaded, spec):
         from inference.verifiers.kept_likelihood import KeptLikelihoodVerifier
@@ -84,11 +84,12 @@ def load_step_likelihood(spec: str, *, threads: int, device: str, rows: int) -> 
 
 def load_plain(spec: str, *, threads: int, device: str, rows: int) -> StepLikelihoodVerifier:
     """Without kept beginnings, whatever the model: for training, which reads features. Raises ConfigurationError."""
-    loaded, head = _load(spec, threads=threads, device=device)
+    loaded, head = load_parts(spec, threads=threads, device=device)
     return StepLikelihoodVerifier(loaded, spec, head, Limits(rows=rows))
 
 
-def _load(spec: str, *, threads: int, device: str) -> tuple[Loaded, LikelihoodHead]:
+def load_parts(spec: str, *, threads: int, device: str) -> tuple[Loaded, LikelihoodHead]:
+    """The language model of a verifier's folder, and its head. Raises ConfigurationError."""
     folder = check_verifier_folder(spec)
     head = _load_head(folder)
     loaded = load(spec, Head.CAUSAL_LM, threads=threads, device=device)

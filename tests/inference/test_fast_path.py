@@ -21,7 +21,6 @@ from inference.engines.fast import native
 from inference.engines.fast.engine import FastEngine
 from inference.engines.fast.kernels import CompiledKernels, Kernels, Step, TorchKernels, kernels_for
 from inference.engines.fast.pure import PureModel
-from inference.engines.fast.segments import Segments
 from inference.engines.fast.slots import Slots
 from inference.engines.fast.weights import fused, why_not
 from inference.engines.paths import VARIABLE
@@ -159,8 +158,8 @@ def test_a_prompt_is_read_once_for_all_rollouts_and_admissions(policy_folder: Pa
 
 def test_kept_prompts_are_bounded(policy_folder: Path) -> None:
     loaded = load(str(policy_folder), Head.CAUSAL_LM, threads=1, device="cpu")
-    engine = FastEngine(loaded, "tiny")
-    kept = engine._prompts.beginnings.kept = Segments(max_tokens=60)
+    engine = FastEngine(loaded, "tiny", kept_tokens=60)
+    kept = engine._prompts.beginnings.kept
     for index in range(20):
         sampled(engine, [SampleRequest("k", "x" * (10 + index % 5), "", 1, 2)])
         assert kept.tokens <= 60

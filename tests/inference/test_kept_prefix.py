@@ -52,12 +52,12 @@ def assert_same(few: list[StepScores], many: list[StepScores]) -> None:
         assert list(one.scores) == pytest.approx(list(other.scores), abs=1e-4)
 
 
-@pytest.mark.parametrize("max_tokens", [0, 60, 10_000])
-def test_a_search_gets_the_plain_paths_scores(verifier_folder: Path, max_tokens: int) -> None:
-    plain, kept = pair(verifier_folder, max_tokens=max_tokens)
+@pytest.mark.parametrize("kept_tokens", [0, 60, 10_000])
+def test_a_search_gets_the_plain_paths_scores(verifier_folder: Path, kept_tokens: int) -> None:
+    plain, kept = pair(verifier_folder, kept_tokens=kept_tokens)
     for solutions in tree():
         assert_same(scored(kept, solutions), scored(plain, solutions))
-        assert kept._beginnings.kept.tokens <= max_tokens
+        assert kept._beginnings.kept.tokens <= kept_tokens
 
 
 def test_biases_and_grouped_heads(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from inference.checks import Head
 from inference.engines.admission import Limits
 from inference.engines.base import CallFailure
 from inference.engines.fast.engine import FastEngine
-from inference.engines.fast.segments import Segments
 from inference.engines.sampling import SamplerRows
 from inference.engines.transformers_engine import TransformersEngine
 from inference.loading import Loaded, load
@@ -72,10 +71,9 @@ def assert_alike(fast: Sequence[Completion], plain: Sequence[Completion]) -> Non
 
 @pytest.mark.parametrize("kept_tokens", [0, 70, 10_000])
 def test_a_search_over_steps_gets_the_plain_paths_texts(loaded: Loaded, kept_tokens: int) -> None:
-    fast = FastEngine(loaded, "tiny", Limits(rows=7))
-    kept = fast._prompts.beginnings.kept = Segments(kept_tokens)
+    fast = FastEngine(loaded, "tiny", Limits(rows=7), kept_tokens=kept_tokens)
     assert_alike(grown(fast), grown(TransformersEngine(loaded, "tiny", Limits(rows=7))))
-    assert kept.tokens <= kept_tokens
+    assert fast._prompts.beginnings.kept.tokens <= kept_tokens
 
 
 def test_a_step_that_is_continued_is_not_read_again(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,9 +166,8 @@ SOLUTIONS = [
 def likelihoods(loaded: Loaded, kept_tokens: int) -> tuple[StepLikelihoodVerifier, KeptLikelihoodVerifier]:
     head = LikelihoodHead()
     head.load_state_dict(head.state_dict() | {"spread": head.spread * 3 + len(FEATURES)})
-    return StepLikelihoodVerifier(loaded, "tiny", head), KeptLikelihoodVerifier(
-        loaded, "tiny", head, max_tokens=kept_tokens
-    )
+    kept = KeptLikelihoodVerifier(loaded, "tiny", head, kept_tokens=kept_tokens)
+    return StepLikelihoodVerifier(loaded, "tiny", head), kept
 
 
 @pytest.mark.parametrize("kept_tokens", [0, 50, 10_000])

@@ -29,11 +29,14 @@ class FastEngine(BatchedEngine):
     _sampler: SamplerRows
     keeps = True
 
-    def __init__(self, loaded: Loaded, spec: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self, loaded: Loaded, spec: str, limits: Limits | None = None, *, kept_tokens: int | None = None
+    ) -> None:
         limits = limits or Limits()
         super().__init__(loaded, spec, WaitingRoom(limits, mergeable=True))
         self._model = PureModel(fused(loaded.model))
         self._max_tokens = limits.tokens
+        self._kept_tokens = kept_tokens
         self._batch: list[Row] = []
         """The row of each taken slot; dead ones stay until a newcomer or `_tidy` takes their place."""
         self._decoded_tokens = 0
@@ -55,7 +58,7 @@ class FastEngine(BatchedEngine):
 
     def _forget(self) -> None:
         """All that earlier calls left behind, the prompts that were read included."""
-        self._prompts = Prompts(self._model, self._pieces)
+        self._prompts = Prompts(self._model, self._pieces, self._kept_tokens)
         self._decoded_tokens = 0
         self._slots = Slots(self._model.weights, self._max_tokens)
         self._batch = []
