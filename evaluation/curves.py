@@ -34,6 +34,7 @@ from evaluation.quality.problems import TEST, read_items
 from evaluation.quality.record import ProblemItem
 from evaluation.report import RESULTS, finish, say
 from orchestrator.calibration import FILE
+from orchestrator.known import CHARGING
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 QUICK_PROBLEMS, QUICK_LIVE, QUICK_N = 15, 5, 16
@@ -41,10 +42,10 @@ ORDINARY = (".safetensors", ".json")
 
 
 def setting(models: Mapping[str, str | None], how: Sampling, problems: Path) -> dict[str, Any]:
-    """What a journal's numbers depend on, by content: models with their calibration, sampling, problems."""
-    found = {name: _digest(spec) for name, spec in models.items()}
-    text = hashlib.blake2b(problems.read_bytes(), digest_size=8).hexdigest()
-    return found | {"temperature": how.temperature, "max_tokens": how.max_tokens, "problems": text}
+    """What a journal's numbers depend on, by content: models with their calibration, sampling, problems, charging."""
+    found: dict[str, Any] = {name: _digest(spec) for name, spec in models.items()}
+    found |= {"problems": hashlib.blake2b(problems.read_bytes(), digest_size=8).hexdigest(), "charging": CHARGING}
+    return found | {"temperature": how.temperature, "max_tokens": how.max_tokens}
 
 
 def _digest(spec: str | None) -> str | None:

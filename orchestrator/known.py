@@ -14,6 +14,9 @@ from typing import Any, Protocol
 from domain.budget import Spend
 from domain.moves import STEP_SEPARATOR, FinishReason, Move, Outcome, Sample, Sampled, split_steps, step_ends
 
+CHARGING = "a beginning once"
+"""Names the rule, for whoever keeps numbers that depend on it."""
+
 Ends = tuple[int, ...]
 """Of `domain.ports.Completion` or `StepScores`."""
 

@@ -25,6 +25,7 @@ from evaluation.peering.methods import Sizes, our_methods, peer_methods
 from evaluation.peering.task import Beside, Limits, Method, Task, task_for
 from evaluation.quality.record import ProblemItem
 from evaluation.report import Ticker, say
+from orchestrator.known import CHARGING
 
 AT_ONCE = 64
 """Searches that are under way at the same time."""
@@ -103,7 +104,7 @@ class Journal:
 
 def fingerprint(plan: Plan, policy_id: str, verifier_id: str) -> str:
     """Of what a search's outcome depends on, beside its own job."""
-    parts = (policy_id.rpartition("@")[2], verifier_id.rpartition("@")[2], plan.limits, plan.calibrated)
+    parts = (policy_id.rpartition("@")[2], verifier_id.rpartition("@")[2], plan.limits, plan.calibrated, CHARGING)
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ import evaluation.curves
 import evaluation.exchange
 from domain.budget import NO_COST, Spend
 from domain.errors import ConfigurationError, EngineError
+from domain.moves import split_steps
 from domain.ports import Completion, SampleRequest, ScoreRequest, StepScores
 from evaluation.curving.bench import Bench
 from evaluation.curving.checker import exact_scores
 from evaluation.curving.journal import Journal, open_folder, read_folder
-from evaluation.curving.memo import MemoPolicy
+from evaluation.curving.memo import MemoPolicy, MemoVerifier
 from evaluation.curving.methods import EFFORT, GREEDY, METHODS, NESTED, STEPWISE
 from evaluation.curving.nested import nested_rows
 from evaluation.curving.parts import Extent, parts, spread
@@ -64,10 +66,33 @@ def comparable(row: Row) -> Row:
     return replace(row, seconds=0.0, share=None, reason="")
 
 
-def test_what_is_read_off_a_pool_is_what_the_loop_gives_at_each_n() -> None:
+class Keeping:
+    """An engine that keeps what it reads; a verifier's tokens are characters."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.info = inner, inner.info
+
+    async def sample(self, request: SampleRequest) -> Completion:
+        done: Completion = await self.inner.sample(request)
+        return replace(done, ends=(done.cost.prompt_tokens,))
+
+    async def score(self, request: ScoreRequest) -> StepScores:
+        done: StepScores = await self.inner.score(request)
+        steps = split_steps(request.solution)
+        ends = tuple(accumulate((len(request.problem), *map(len, steps))))
+        cost = Spend(verified_tokens=ends[-1], flops=2.0 * self.info.parameters * ends[-1], verifier_calls=1)
+        return replace(done, cost=cost, ends=ends)
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_what_is_read_off_a_pool_is_what_the_loop_gives_at_each_n(keeps: bool) -> None:
     item, sizes = ITEMS[1], (1, 2, 8, 32)
 
     async def measure(bench: Bench) -> tuple[list[Row], list[Row]]:
+        if keeps:
+            policy, others = MemoPolicy(Keeping(bench.policy)), (bench.verifier, bench.checker)
+            verifier, checker = (MemoVerifier(Keeping(one)) for one in others)
+            bench = replace(bench, policy=policy, verifier=verifier, checker=checker)
         block = await bench.fill(item, 1, 1, 32)
         pool = await bench.pool(item, 1, {1: block})
         read = await nested_rows(pool, sizes, HOW, lambda answer: bench.is_right(item, answer), bench.equivalence)
@@ -80,6 +105,7 @@ def test_what_is_read_off_a_pool_is_what_the_loop_gives_at_each_n() -> None:
         ("best-of-n best", VERIFIER), ("best-of-n best", CHECKER),
     }  # fmt: skip
     assert list(map(comparable, read)) == list(map(comparable, ran))
+    assert [one.budget == 1 or one.cached_tokens > 0 for one in read] == [keeps or one.budget == 1 for one in read]
     weighted = next(one for one in read if (one.method, one.arm, one.budget) == (NESTED[1].name, VERIFIER, 32))
     assert 1 < weighted.verifier_calls < 32  # equal solutions are scored once
 
@@ -229,7 +255,11 @@ def test_the_journal_of_another_setting_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_block_comes_back_as_it_was(tmp_path: Path) -> None:
-    block = on_bench(lambda bench: bench.fill(ITEMS[0], 2, 5, 12))
+    def kept(bench: Bench) -> Bench:
+        return replace(bench, policy=MemoPolicy(Keeping(bench.policy)), verifier=MemoVerifier(Keeping(bench.verifier)))
+
+    block = on_bench(lambda bench: kept(bench).fill(ITEMS[0], 2, 5, 12))
+    assert all(one.ends for one in (*block.samples, *block.scores.values()))
     journal = Journal(tmp_path, "one")
     journal.put(blocks=[block])
     journal.close()

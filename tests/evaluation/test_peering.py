@@ -105,6 +105,29 @@ async def test_an_equal_call_is_computed_once_and_paid_by_each_that_asks() -> No
     assert len(policy.calls) == 3, "what was forgotten is computed again"
 
 
+class Keeping(Written):
+    """Keeps what it reads: one token is the problem, and one each step of the prefix."""
+
+    async def sample(self, request: SampleRequest) -> Completion:
+        done = await super().sample(request)
+        ends = tuple(range(1, 2 + request.prefix.count("\n\n")))
+        tokens = done.cost.generated_tokens
+        cost = Spend(prompt_tokens=ends[-1], generated_tokens=tokens, flops=20.0 * (ends[-1] + tokens), rollouts=1)
+        return replace(done, cost=cost, ends=ends)
+
+
+async def test_what_a_searchs_own_calls_share_is_paid_once() -> None:
+    shared, one, other = Shared(Keeping("so~", "and~", "or~"), Marks()), Bill(), Bill()
+    request = SampleRequest("a", "?", "", 7, 9, ("\n\n",))
+    asked = [request, replace(request, seed=8), replace(request, prefix="so\n\n"), replace(request, prefix="no\n\n")]
+    for bill in (one, other):
+        for at in asked:
+            await CountingPolicy(shared, bill).sample(at)
+        # The problem again, then it and a step that was written; of the last call the problem alone was known.
+        assert (bill.spend.prompt_tokens, bill.spend.cached_prompt_tokens) == (6, 4)
+        assert bill.spend.flops == 20.0 * bill.spend.processed_tokens
+
+
 async def test_going_on_after_the_end_is_counted_and_going_on_after_a_step_is_not() -> None:
     bill = Bill()
     policy = CountingPolicy(Shared(Written("first~", "second 2", "more 3"), Marks()), bill)
