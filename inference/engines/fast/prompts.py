@@ -53,7 +53,7 @@ class Prompts:
     def keep(self, row: Row, slots: Slots, slot: int) -> None:
         """Keep what a row has read and written, up to where it may be asked to go on."""
         ids = (*row.prompt, *row.ids[:-1])
-        ends = (*_cuts(row), *self._written_cuts(row))
+        ends = tuple(dict.fromkeys((*_cuts(row), *self._written_cuts(row))))
         reading: Reading[State] = self.beginnings.find(ids[: ends[-1]], ends)
         if reading.fresh:
             self.beginnings.keep(reading, slots, slot, [None] * len(reading.new_spans))
