@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from inference.engines.fast.beginnings import Reading
-from inference.engines.fast.segments import Segment
 from inference.loading import Loaded
 from inference.verifiers.kept_prefix import KeptPrefixes
 from inference.verifiers.likelihood_features import Surprise, own_end, step_features, surprises
 from inference.verifiers.step_likelihood import LikelihoodHead, separator_tokens
-from inference.verifiers.token_classification import Limits
+from inference.verifiers.token_classification import Call, Limits
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,13 @@ class KeptLikelihoodVerifier(KeptPrefixes[Surprised]):
         start, end = span
         return (start, own_end(start, end, self._separator_tokens)) if start else (0, 0)
 
-    def _read_off(self, solutions: list[list[Segment[Surprised]]]) -> list[list[float]]:
-        features = [step_features([step.left.tokens for step in steps]) for _, *steps in solutions]
-        return self._head.scores(features, self._loaded.device)
+    def features(self, batch: list[Call]) -> list[Tensor]:
+        """[steps, F] of each call."""
+        return [step_features([step.tokens for step in steps]) for steps in self._steps(batch)]
+
+    @torch.inference_mode()
+    def _scores(self, batch: list[Call]) -> list[list[float]]:
+        return self._head.scores(self.features(batch), self._loaded.device)
 
 
 def _before(row: int, reading: Reading[Surprised], span: tuple[int, int], states: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inference.engines.fast.beginnings import Beginnings, Reading
 from inference.engines.fast.pure import PureModel
-from inference.engines.fast.segments import Left, Segment
+from inference.engines.fast.segments import Left
 from inference.engines.fast.weights import fused
 from inference.loading import Loaded
 from inference.verifiers.token_classification import RIGHT, Call, Limits, TokenClassificationVerifier
@@ -52,18 +52,14 @@ class KeptPrefixes(TokenClassificationVerifier, Generic[Left]):
         return len(self._beginnings.find(call.encoded.ids, call.encoded.ends).fresh)
 
     @torch.inference_mode()
-    def _scores(self, batch: list[Call]) -> list[list[float]]:
+    def _steps(self, batch: list[Call]) -> list[list[Left]]:
+        """What the steps of each solution left."""
         segments = self._beginnings.get({call.encoded.ids: call.encoded.ends for call in batch})
-        scores = dict(zip(segments, self._read_off(list(segments.values())), strict=True))
-        return [scores[call.encoded.ids] for call in batch]
+        return [[step.left for step in segments[call.encoded.ids][1:]] for call in batch]
 
     @abstractmethod
     def _leave(self, readings: Sequence[Reading[Left]], states: Tensor) -> list[list[Left]]:
         """See `inference.engines.fast.beginnings.Leave`."""
-
-    @abstractmethod
-    def _read_off(self, solutions: list[list[Segment[Left]]]) -> list[list[float]]:
-        """Each solution's scores, from its prompt's segment and its steps'."""
 
 
 class KeptPrefixVerifier(KeptPrefixes[float]):
@@ -75,5 +71,5 @@ class KeptPrefixVerifier(KeptPrefixes[float]):
         right = iter(self._model.head(states[rows, columns]).float().softmax(-1)[:, RIGHT].tolist())
         return [[next(right) for _ in one.new_spans] for one in readings]
 
-    def _read_off(self, solutions: list[list[Segment[float]]]) -> list[list[float]]:
-        return [[step.left for step in steps] for _, *steps in solutions]
+    def _scores(self, batch: list[Call]) -> list[list[float]]:
+        return self._steps(batch)
