@@ -31,7 +31,8 @@ class ConfidenceModel:
     """P(the returned answer is right) of one family of searches."""
 
     family: str
-    """`votes` and `scored` (independent samples), `best`, or the name of the one strategy it was fitted on."""
+    """`votes` and `scored` (independent samples), `best`, `likeliest` and `searched` (what the adaptive search elects
+    by, before and after its first stage), or the name of the one strategy it was fitted on."""
     logistic: Logistic
     raw: tuple[float, ...]
     """Knots of a rising curve over the logistic's output, in (0, 1) …"""
@@ -85,6 +86,9 @@ class ActionValue:
     costs: tuple[float, ...]
     """Mean costs, in costs of one plain sample, likewise."""
     strategy: StrategySpec | None = None
+    rung: int = 0
+    """Stages of the ladder that the state has behind it; a `search` is the stage after `to_rung` − 1 of them."""
+    to_rung: int = 0
 
 
 @dataclass(frozen=True, slots=True)

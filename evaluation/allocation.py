@@ -1,41 +1,130 @@
 """One budget over a batch: allocated where it gains most, against the same budget split evenly.
 
-    python -m evaluation.allocation --traces FILE… [--calibration FILE] [--quick]
+    python -m evaluation.allocation [--quick] [--models models] [--workers 1] [--seeds 1 2 3]
 
-The traces are graded solutions of the test split with verifier scores; the calibration was fitted on other problems.
-The even split is best-of-n weighted. `compute_ratio_at_equal_accuracy` is the compute that the allocation needs for the
-even split's accuracy at n = 16; `relative_gain_at_equal_compute` is its gain in accuracy at the compute of that n.
+Each problem of the test split is searched once on the engines, to the end of what the adaptive search would ever do;
+how far a batch takes it is read off that path, since a search's decisions do not depend on the batch. The even split is
+best-of-n weighted. `compute_ratio_at_equal_accuracy` is the compute that the allocation needs for the even split's
+accuracy at n = 16; `relative_gain_at_equal_compute` is its gain in accuracy at the compute of that n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from domain.calibration import Calibration
-from evaluation.allocated import Result, allocated, even
-from evaluation.calibration_fit.given import given
-from evaluation.calibration_fit.traces import GradedProblem
+import numpy as np
+
+from evaluation.curving.methods import BOUGHT, MAJORITY, WEIGHTED
+from evaluation.curving.rows import Row
+from evaluation.curving.session import session
+from evaluation.curving.work import Part
+from evaluation.quality.record import ProblemItem
 from evaluation.report import finish, say
+from search.allocation import Batch, Offer, buy, pay
 
 SIZES = (1, 2, 4, 8, 16, 32)
 REFERENCE = 16
-SHARES = (3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
+SHARES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 """Budgets of the allocation, a problem, in costs of one plain sample."""
+DRAWS = 200
+"""Bootstrap resamples of the problems."""
 
 
-def measure(problems: Sequence[GradedProblem], calibration: Calibration, seeds: int) -> dict[str, Any]:
-    """Both curves, each point the mean over the seeds (orders in which the solutions come)."""
-    evens, shared = [], []
-    for n in (size for size in SIZES if size <= min(len(one.samples) for one in problems)):
-        runs = [even(problems, calibration, n, order=order) for order in range(seeds)]
+def parts(items: tuple[ProblemItem, ...], seeds: Sequence[int]) -> tuple[Part, ...]:
+    return tuple(Part(f"batches, seed {seed}", items, seed, max(SIZES), SIZES, (BOUGHT.name,), (64,)) for seed in seeds)
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What one seed's problems came to, in the same order everywhere; costs in costs of one plain sample."""
+
+    paths: Sequence[Sequence[Sequence[float]]]
+    """For each decision, and the end: expected gain, expected cost, spent before it, right (1 or 0)."""
+    evens: Mapping[int, Sequence[tuple[float, bool]]]
+    """By n: cost, and whether best-of-n weighted is right."""
+
+    def drawn(self, chosen: Sequence[int]) -> Searched:
+        """A resample of the problems."""
+        return Searched(
+            [self.paths[at] for at in chosen], {n: [one[at] for at in chosen] for n, one in self.evens.items()}
+        )
+
+
+def searched(rows: Sequence[Row], items: Sequence[ProblemItem], seed: int) -> Searched:
+    """Of the problems that were measured whole."""
+    found = {(row.method, row.budget, row.problem): row for row in rows if row.seed == seed}
+    sampled = [row.flops for row in rows if row.seed == seed and row.method == MAJORITY and row.budget == max(SIZES)]
+    unit = sum(sampled) / len(sampled) / max(SIZES)
+    ids = [one.id for one in items if (BOUGHT.name, 64, one.id) in found and (WEIGHTED, max(SIZES), one.id) in found]
+    paths = [_in_samples(found[BOUGHT.name, 64, one].path or [], unit) for one in ids]
+    evens = {}
+    for n in SIZES:
+        group = [found[WEIGHTED, n, one] for one in ids]
+        evens[n] = [(row.flops / unit, row.right) for row in group]
+    return Searched(paths, evens)
+
+
+def _in_samples(path: Sequence[Sequence[float]], unit: float) -> list[list[float]]:
+    return [[gain, cost, spent / unit, right] for gain, cost, spent, right in path]
+
+
+def allocated(paths: Sequence[Sequence[Sequence[float]]], budget: float) -> tuple[float, float, float]:
+    """Accuracy, mean cost a problem and last price of one `budget` (in costs of one plain sample) for all problems."""
+    batch, at = Batch(budget), [0] * len(paths)
+    for number, path in enumerate(paths):
+        batch = pay(batch, number, path[0][2])
+    offers = {number: Offer(path[0][0], path[0][1]) for number, path in enumerate(paths) if len(path) > 1}
+    while True:
+        batch, bought = buy(batch, offers, 1)
+        if not bought:
+            break
+        number = bought[0]
+        path, step = paths[number], at[number] + 1
+        batch = pay(batch, number, path[step][2] - path[step - 1][2])
+        at[number] = step
+        del offers[number]
+        if step < len(path) - 1:
+            offers[number] = Offer(path[step][0], path[step][1])
+    rights = [path[step][3] for path, step in zip(paths, at, strict=True)]
+    return sum(rights) / len(rights), batch.spent / len(paths), batch.price
+
+
+def measure(seeds: Sequence[Searched]) -> dict[str, Any]:
+    """Both curves, each point the mean over the seeds."""
+    evens = []
+    for n in SIZES:
+        runs = [_mean_of(one.evens[n]) for one in seeds]
         evens.append({"n": n, **_mean(runs)})
-        say(f"even split, n = {n}: {evens[-1]['accuracy']:.3f} at {evens[-1]['cost']:.1f}")
+    shared = []
     for share in SHARES:
-        runs = [allocated(problems, calibration, share * len(problems), order=order) for order in range(seeds)]
-        shared.append({"budget": share, **_mean(runs), "price": sum(one.price for one in runs) / seeds})
-        say(f"allocated, {share:g} a problem: {shared[-1]['accuracy']:.3f} at {shared[-1]['cost']:.1f}")
+        bought = [allocated(one.paths, share * len(one.paths)) for one in seeds]
+        shared.append(
+            {"budget": share, **_mean([one[:2] for one in bought]), "price": _average(one[2] for one in bought)}
+        )
     return {"even": evens, "allocated": shared}
+
+
+def _mean_of(group: Sequence[tuple[float, bool]]) -> tuple[float, float]:
+    return _average(right for _, right in group), _average(cost for cost, _ in group)
+
+
+def _average(numbers: Any) -> float:
+    found = list(numbers)
+    return sum(found) / len(found)
+
+
+def _mean(runs: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Of accuracy and cost."""
+    accuracies = [accuracy for accuracy, _ in runs]
+    return {
+        "accuracy": _average(accuracies),
+        "lowest": min(accuracies),
+        "highest": max(accuracies),
+        "cost": _average(cost for _, cost in runs),
+    }
 
 
 def summary(curves: dict[str, Any]) -> dict[str, float | None]:
@@ -50,13 +139,19 @@ def summary(curves: dict[str, Any]) -> dict[str, float | None]:
     }
 
 
-def _mean(runs: Sequence[Result]) -> dict[str, float]:
-    accuracies = [one.accuracy for one in runs]
+def intervals(seeds: Sequence[Searched]) -> dict[str, list[float]]:
+    """95 % bootstrap intervals over problems; a seed's problems are the same ones."""
+    draw, size = np.random.default_rng(0), len(seeds[0].paths)
+    found: dict[str, list[float]] = {}
+    for _ in range(DRAWS):
+        chosen = draw.integers(size, size=size).tolist()
+        for key, value in summary(measure([one.drawn(chosen) for one in seeds])).items():
+            if value is not None:
+                found.setdefault(key, []).append(value)
     return {
-        "accuracy": sum(accuracies) / len(runs),
-        "lowest": min(accuracies),
-        "highest": max(accuracies),
-        "cost": sum(one.cost for one in runs) / len(runs),
+        f"{key}_interval": [round(float(edge), 4) for edge in np.quantile(values, (0.025, 0.975))]
+        for key, values in found.items()
+        if key != "reference_n"
     }
 
 
@@ -87,12 +182,18 @@ def table(curves: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    told = given("allocation", "One budget over a batch against even shares.")
-    curves = measure(told.problems, told.calibration, told.seeds)
-    result = {**summary(curves), "problems": len(told.problems), **curves}
+def main() -> int:
+    told = session("allocation", sys.argv[1:], __doc__, parts)
+    if told is None:
+        return 2
+    seeds = [searched(told.rows, told.items, seed) for seed in told.seeds]
+    curves = measure(seeds)
+    for one in (*curves["even"], *curves["allocated"]):
+        say(f"{one.get('n') or one.get('budget')}: {one['accuracy']:.3f} at {one['cost']:.1f}")
+    result = {**summary(curves), **intervals(seeds), **told.about, **curves}
     finish("allocation", told.command, result, table(curves), full=told.full)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

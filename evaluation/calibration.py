@@ -1,103 +1,116 @@
 """Whether a confidence means what it says, on problems that nothing was fitted on.
 
-    python -m evaluation.calibration --traces FILE… [--calibration FILE] [--quick]
+    python -m evaluation.calibration [--quick] [--models models] [--workers 1] [--seeds 1 2 3]
 
-The traces are graded solutions of the test split with verifier scores. `ece` is over the verdicts of the adaptive
+Searches run on the engines, as the service runs them, on the test split. `ece` is over the verdicts of the adaptive
 search that runs to its own end; `worst_target_shortfall_points` is over the targets 0.5 to 0.95: by how many points the
 accuracy of the searches that stopped because they had reached a target lies below that target (negative: above it).
+Each has a 95 % bootstrap interval over problems.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from domain.calibration import Calibration
-from domain.recipe import StrategySpec
-from domain.specs.adaptive import Adaptive
-from domain.specs.parallel import BestOfN, SelfConsistency
-from evaluation.calibration_fit.check import TARGETS, Bin, expected_calibration_error, reliability
-from evaluation.calibration_fit.given import given
-from evaluation.calibration_fit.playback import Played, play
-from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.report import RESULTS, finish, say
+import numpy as np
 
-Pairs = list[tuple[float, bool]]
+from domain.verdict import StopReason
+from evaluation.calibration_fit.check import Bin, expected_calibration_error, reliability
+from evaluation.curving.methods import ASKED, JUDGED
+from evaluation.curving.rows import Row
+from evaluation.curving.session import session
+from evaluation.curving.work import Part
+from evaluation.quality.record import ProblemItem
+from evaluation.report import RESULTS, finish
+
+POOL = 16
+DRAWS = 500
+"""Bootstrap resamples."""
+LEAST_SURE = 20
+"""Searches that stopped for a target without which its accuracy says nothing."""
 
 
-def measure(problems: Sequence[GradedProblem], calibration: Calibration, seeds: int) -> dict[str, Any]:
-    """Everything that the page shows; a seed is an order in which each problem's solutions come."""
-    most = min(len(one.samples) for one in problems)
-    sizes = min(16, most)
-    searches: dict[str, StrategySpec] = {
-        "adaptive": Adaptive(n=most),
-        "best_of_n": BestOfN(n=sizes),
-        "self_consistency": SelfConsistency(n=sizes),
-    }
-    domains: dict[str, Pairs] = {}
-    found: dict[str, Any] = {}
-    for name, spec in searches.items():
-        played = _played(problems, spec, calibration, seeds, None)
-        pairs = [(one.verdict.confidence, one.right) for _, one in played]
-        found[name] = {"ece": _ece(pairs), "bins": [asdict(bar) for bar in reliability(pairs)]}
-        say(f"{name}: ECE {found[name]['ece']:.3f} over {len(pairs)} verdicts")
-        if name == "adaptive":
-            for problem, one in played:
-                domains.setdefault(problem.subject, []).append((one.verdict.confidence, one.right))
-    targets = [_target(problems, Adaptive(n=most), calibration, seeds, target) for target in TARGETS]
+def parts(items: tuple[ProblemItem, ...], seeds: Sequence[int]) -> tuple[Part, ...]:
+    names = tuple(one.name for one in (*JUDGED, *ASKED))
+    return tuple(Part(f"verdicts, seed {seed}", items, seed, POOL, (), names, (16, 64)) for seed in seeds)
+
+
+def measure(rows: Sequence[Row], items: Sequence[ProblemItem]) -> dict[str, Any]:
+    """Everything that the page shows."""
+    subjects = {item.id: item.subject for item in items}
+    by_method: dict[str, list[Row]] = {}
+    for row in rows:
+        by_method.setdefault(row.method, []).append(row)
+    own = by_method.get(JUDGED[0].name, [])
+    found = {one.name: by_method[one.name] for one in JUDGED if one.name in by_method}
+    targets = [_target(one.target, by_method[one.name]) for one in ASKED if one.target and one.name in by_method]
+    domains = {name: [row for row in own if subjects[row.problem] == name] for name in sorted(set(subjects.values()))}
     return {
-        "ece": found["adaptive"]["ece"],
-        "worst_target_shortfall_points": max(
-            (100 * (one["target"] - one["accuracy"]) for one in targets if one["accuracy"] is not None), default=None
-        ),
+        "ece": _ece(own),
+        "ece_interval": _interval(own, _ece),
+        "worst_target_shortfall_points": _worst(targets),
         "targets": targets,
-        "strategies": found,
-        "domains": {name: {"ece": _ece(pairs), "n": len(pairs)} for name, pairs in sorted(domains.items())},
+        "strategies": {
+            name: {"ece": _ece(group), "bins": [asdict(bar) for bar in _bars(group)]} for name, group in found.items()
+        },
+        "domains": {name: {"ece": _ece(group), "n": len(group)} for name, group in domains.items() if group},
     }
 
 
-def _played(
-    problems: Sequence[GradedProblem],
-    spec: StrategySpec,
-    calibration: Calibration,
-    seeds: int,
-    target: float | None,
-) -> list[tuple[GradedProblem, Played]]:
-    cost = calibration.score_cost
-    return [
-        (one, play(one, spec, calibration, order=order, target=target, score_cost=cost))
-        for one in problems
-        for order in range(seeds)
-    ]
+def _worst(targets: Sequence[dict[str, Any]]) -> float | None:
+    """Of the targets for which enough searches stopped."""
+    known = [one for one in targets if one["stopped"] >= LEAST_SURE]
+    return max((100 * (one["target"] - one["accuracy"]) for one in known), default=None)
 
 
-def _target(
-    problems: Sequence[GradedProblem], spec: StrategySpec, calibration: Calibration, seeds: int, target: float
-) -> dict[str, Any]:
-    played = [one for _, one in _played(problems, spec, calibration, seeds, target)]
-    sure = [one for one in played if one.stopped_sure]
-    accuracy = sum(one.right for one in sure) / len(sure) if sure else None
-    say(f"target {target}: {len(sure)} of {len(played)} stopped for it, accuracy {accuracy}")
+def _target(target: float, rows: Sequence[Row]) -> dict[str, Any]:
+    sure = [row for row in rows if row.reason == StopReason.CONFIDENCE.value]
     return {
         "target": target,
         "stopped": len(sure),
-        "of": len(played),
-        "accuracy": accuracy,
-        "mean_cost": sum(one.cost for one in played) / len(played),
+        "of": len(rows),
+        "accuracy": _accuracy(sure),
+        "accuracy_interval": _interval(sure, _accuracy),
+        "mean_flops": sum(row.flops for row in rows) / len(rows),
     }
 
 
-def _ece(pairs: Pairs) -> float:
-    return expected_calibration_error(reliability(pairs))
+def _accuracy(rows: Sequence[Row]) -> float | None:
+    return sum(row.right for row in rows) / len(rows) if rows else None
+
+
+def _bars(rows: Sequence[Row]) -> list[Bin]:
+    return reliability((row.confidence or 0.0, row.right) for row in rows)
+
+
+def _ece(rows: Sequence[Row]) -> float | None:
+    return expected_calibration_error(_bars(rows)) if rows else None
+
+
+def _interval(rows: Sequence[Row], of: Callable[[Sequence[Row]], float | None]) -> list[float] | None:
+    """Problems are resampled, with all their seeds."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.problem, []).append(row)
+    if not groups:
+        return None
+    kept, draw = list(groups.values()), np.random.default_rng(0)
+    drawn = [of([row for at in draw.integers(len(kept), size=len(kept)) for row in kept[at]]) for _ in range(DRAWS)]
+    return [round(float(edge), 4) for edge in np.quantile([one for one in drawn if one is not None], (0.025, 0.975))]
 
 
 def table(result: dict[str, Any]) -> str:
-    lines = ["| target | stopped for it | accuracy of those | mean cost in samples |", "|---|---|---|---|"]
+    lines = ["| target | stopped for it | accuracy of those | mean GFLOPs |", "|---|---|---|---|"]
     for one in result["targets"]:
-        accuracy = "none" if one["accuracy"] is None else f"{one['accuracy']:.3f}"
-        lines.append(f"| {one['target']} | {one['stopped']} of {one['of']} | {accuracy} | {one['mean_cost']:.1f} |")
+        edges = one["accuracy_interval"]
+        accuracy = "none" if edges is None else f"{one['accuracy']:.3f} [{edges[0]:.3f}, {edges[1]:.3f}]"
+        lines.append(
+            f"| {one['target']} | {one['stopped']} of {one['of']} | {accuracy} | {one['mean_flops'] / 1e9:.2f} |"
+        )
     lines += ["", "| verdicts of | ECE |", "|---|---|"]
     lines += [f"| {name} | {one['ece']:.3f} |" for name, one in result["strategies"].items()]
     lines += [f"| adaptive, {name} ({one['n']}) | {one['ece']:.3f} |" for name, one in result["domains"].items()]
@@ -124,14 +137,16 @@ def draw(strategies: dict[str, Any], folder: Path) -> None:
     pyplot.close(figure)
 
 
-def main() -> None:
-    told = given("calibration", "Reliability of the confidence on held-out problems.")
-    result = measure(told.problems, told.calibration, told.seeds)
-    result["problems"] = len(told.problems)
+def main() -> int:
+    told = session("calibration", sys.argv[1:], __doc__, parts)
+    if told is None:
+        return 2
+    result = measure(told.rows, told.items) | told.about
     if told.full:
         draw(result["strategies"], RESULTS / "calibration")
     finish("calibration", told.command, result, table(result), full=told.full)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

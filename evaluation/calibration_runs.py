@@ -25,6 +25,9 @@ from domain.recipe import StrategySpec, parse_strategy, spec_to_json
 from domain.settings import from_environment
 from domain.specs.parallel import SelfConsistency
 from evaluation.report import say
+from search.replay import fold
+from search.stages import Stage, stage_solutions
+from search.tree import Node, ScoreStatus
 
 SIZING = 20
 """Problems on which the mean cost of a plain sample is measured."""
@@ -56,8 +59,9 @@ async def _row(line: dict[str, Any], spec: StrategySpec, engines: Any, grader: A
     from orchestrator.local import solve
 
     submitted = JobSubmitted(text_problem(line["question"]), spec, Budget(), None, seed)
-    stopped, _ = await solve(submitted, engines, job=f"{line['problem_id']}/{spec.name}")
+    stopped, events = await solve(submitted, engines, job=f"{line['problem_id']}/{spec.name}")
     evidence = stopped.verdict.evidence
+    solutions = stage_solutions(Stage(spec, fold(events).state, 0))
     return {
         "problem_id": line["problem_id"],
         "strategy": spec_to_json(spec),
@@ -65,6 +69,20 @@ async def _row(line: dict[str, Any], spec: StrategySpec, engines: Any, grader: A
         "correct": await grader.grade(line["gold"], stopped.verdict.answer),
         "flops": stopped.spend.flops,
         "evidence": None if evidence is None else encode(evidence),
+        "solutions": [await _solution(node, line["gold"], grader) for node in solutions],
+    }
+
+
+async def _solution(node: Node, gold: str, grader: Any) -> dict[str, Any]:
+    """As graded traces have it. A finished solution without a score counts as cut: the search could not weigh it."""
+    answer = node.answer if node.finished and node.scoring is ScoreStatus.SCORED else None
+    return {
+        "text": node.text,
+        "answer": None if answer is None else answer.text,
+        "finish": "length" if answer is None else "end",
+        "correct": answer is not None and await grader.grade(gold, answer.text),
+        "prm_step_scores": list(node.scores),
+        "completion_tokens": node.tokens,
     }
 
 

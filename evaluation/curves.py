@@ -165,7 +165,7 @@ def shared_options(add: Any) -> None:
     add("--models", type=Path, default=MODELS, help="folder of the model folders")
     add("--problems", type=Path, default=TEST, help="JSONL of `deliberate problems make --split test`")
     add("--journal", type=Path, help="where what is measured is kept (a folder for temporary files)")
-    add("--temperature", type=float, default=1.0)
+    add("--temperature", type=float, default=0.8)
     add("--max-tokens", type=at_least_one, default=384, help="longest solution")
     add("--workers", type=at_least_one, default=1, help="processes of one thread each")
     add("--device", default="cpu", help="cpu, cuda or auto")

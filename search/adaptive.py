@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from domain.calibration import Calibration
+from domain.ids import derive_seed
 from domain.moves import Move, Outcome
 from domain.problem import Problem
 from domain.recipe import StrategySpec
@@ -20,10 +21,11 @@ from domain.specs.parallel import BestOfN
 from domain.verdict import Verdict
 from search.allocation import Offer
 from search.controller import Action, Situation, best_value, gain_and_cost, next_action
+from search.election import LIKELIEST, SEARCHED
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, grown, idle, tell_pool, verifier_is_silent
-from search.stages import Stage, ask_stage, ballot_node, begin_stage, owns, tell_stage
+from search.stages import Stage, ask_stage, begin_stage, owns, stage_solutions, tell_stage
 from search.standing import Standing, stand
 from search.tree import Node, NodeStatus, ScoreStatus
 
@@ -41,10 +43,12 @@ class AdaptiveState:
     guidance: Guidance | None = None
     scoring: bool = False
     """Whether solutions are verified as they come."""
-    stage: Stage | None = None
-    """A search over steps that is under way or over; at most one a job."""
-    staged: bool = False
-    """Whether the stage is over."""
+    stages: tuple[Stage, ...] = ()
+    """Searches over steps, one after the other."""
+    rung: int = 0
+    """Where on the fitted ladder of stages the search stands."""
+    over: bool = True
+    """Whether the last stage has ended."""
     settled: int = 0
     """Plain solutions at the decision before: the verdict never falls back behind them."""
     before: tuple[float, float] | None = None
@@ -52,13 +56,12 @@ class AdaptiveState:
 
     @property
     def in_flight(self) -> tuple[Move, ...]:
-        return self.pool.in_flight if self.stage is None else (*self.pool.in_flight, *self.stage.in_flight)
+        return (*self.pool.in_flight, *(move for stage in self.stages for move in stage.in_flight))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """What votes: the plain solutions, and one for the stage's answer."""
-        extra = None if self.stage is None else ballot_node(self.stage)
-        return self.pool.nodes if extra is None else (*self.pool.nodes, extra)
+        """What votes: the plain solutions, and what the stages came to."""
+        return (*self.pool.nodes, *(node for stage in self.stages for node in stage_solutions(stage)))
 
     @property
     def finished(self) -> tuple[Node, ...]:
@@ -76,36 +79,42 @@ class AdaptiveStrategy:
     def ask(self, state: AdaptiveState, limit: int) -> tuple[AdaptiveState, tuple[Move, ...]]:
         asked = state
         while limit > 0:
-            if asked.stage is not None and not asked.staged:
-                stage, moves = ask_stage(asked.stage, limit)
-                asked = replace(asked, stage=stage, staged=not moves and not stage.in_flight)
-            else:
-                pool, moves = ask_pool(asked.pool, limit, scoring=asked.scoring)
-                asked = replace(asked, pool=pool)
+            asked, moves = _asked(asked, limit)
             if moves:
                 return asked, moves
-            decided = _decided(asked) if not asked.in_flight and idle(asked.pool, scoring=asked.scoring) else None
+            decided = _decided(asked) if asked.over and not asked.in_flight else None
             if decided is None:
                 return state, ()
             asked = decided
         return state, ()
 
     def tell(self, state: AdaptiveState, outcome: Outcome) -> AdaptiveState:
-        if state.stage is not None and owns(state.stage, outcome.move_id):
-            return replace(state, stage=tell_stage(state.stage, outcome))
+        for at, stage in enumerate(state.stages):
+            if owns(stage, outcome.move_id):
+                told = (*state.stages[:at], tell_stage(stage, outcome), *state.stages[at + 1 :])
+                return replace(state, stages=told)
         return replace(state, pool=tell_pool(state.pool, outcome))
 
     def verdict(self, state: AdaptiveState) -> Verdict:
         return _standing(state).verdict
 
 
+def _asked(state: AdaptiveState, limit: int) -> tuple[AdaptiveState, tuple[Move, ...]]:
+    """What the pool and the stage that is under way ask for."""
+    pool, moves = ask_pool(state.pool, limit, scoring=state.scoring)
+    state = replace(state, pool=pool)
+    if state.over or len(moves) == limit:
+        return state, moves
+    stage, more = ask_stage(state.stages[-1], limit - len(moves))
+    over = not more and not stage.in_flight
+    return replace(state, stages=(*state.stages[:-1], stage), over=over), moves + more
+
+
 def offer(state: AdaptiveState) -> Offer | None:
     """What the next action would gain and cost, where a decision is due and something was fitted; else None."""
     calibration = _calibration(state)
     actions = None if calibration is None else calibration.actions
-    if actions is None or state.in_flight or not idle(state.pool, scoring=state.scoring):
-        return None
-    if state.stage is not None and not state.staged:
+    if actions is None or state.in_flight or not state.over or not idle(state.pool, scoring=state.scoring):
         return None
     at = _situation(state, _standing(state), None)
     best = best_value(at, actions)
@@ -122,7 +131,7 @@ def _standing(state: AdaptiveState) -> Standing:
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
     if not scored:
         return stand(voters, sampled, calibration, by_votes=True)
-    standing = stand(voters, sampled, calibration)
+    standing = stand(voters, sampled, calibration, family=SEARCHED if state.stages else LIKELIEST)
     if not exploited(state.before, standing):
         return standing
     voted = stand(voters, sampled, calibration, by_votes=True)
@@ -188,16 +197,24 @@ def _situation(state: AdaptiveState, standing: Standing, target: float | None) -
         price=state.spec.price,
         target=target,
         can_score=not state.scoring,
-        can_search=state.stage is None and not silent,
+        can_search=not silent,
+        rung=state.rung,
+        solutions=len(state.pool.nodes) + sum(getattr(stage.spec, "n", 1) for stage in state.stages),
     )
 
 
 def _begun(state: AdaptiveState, action: Action) -> AdaptiveState:
     if action.strategy is not None:
-        return replace(state, scoring=True, stage=_stage(state, action.strategy))
+        staged = (*state.stages, _stage(state, action.strategy))
+        return replace(state, scoring=True, stages=staged, rung=action.rung, over=False)
     scoring = state.scoring or action.scored
     return replace(state, pool=grown(state.pool, action.samples), scoring=scoring)
 
 
 def _stage(state: AdaptiveState, strategy: StrategySpec) -> Stage:
-    return begin_stage(state.pool.problem, strategy, state.seed, state.spec.n)
+    """Its nodes come after all others': plain solutions have the first `n` ids."""
+    number = len(state.stages)
+    base = state.spec.n + sum(len(stage.state.nodes) for stage in state.stages)
+    given = {"temperature": state.spec.temperature, "top_p": state.spec.top_p}
+    seed = derive_seed(state.seed, "stage", number)
+    return begin_stage(state.pool.problem, replace(strategy, **given), seed, base)  # type: ignore[arg-type]

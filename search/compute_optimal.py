@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from domain.calibration import Calibration, Choice, Difficulty
+from domain.ids import derive_seed
 from domain.moves import Move, Outcome
 from domain.problem import Problem
 from domain.recipe import StrategySpec
@@ -115,7 +116,8 @@ def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:
         return replace(state, chosen=spec, pool=grown(state.pool, spec.n), scoring=False)
     if isinstance(spec, BestOfN):
         return replace(state, chosen=spec, pool=grown(state.pool, spec.n), scoring=True)
-    stage = begin_stage(state.pool.problem, spec, state.seed, len(state.pool.nodes))
+    base = len(state.pool.nodes)
+    stage = begin_stage(state.pool.problem, spec, derive_seed(state.seed, "stage", base), base)
     return replace(state, chosen=spec, stage=stage)
 
 

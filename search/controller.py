@@ -15,6 +15,8 @@ PATIENCE = 10.0
 """A caller who asks for a certainty pays this many times more for it than one who asks for an answer."""
 GROWTH = 2
 """Rounds double: waiting for the end of a round wastes at most half of the samples."""
+LEAST_VOTES = 4
+"""Solutions without which agreement says nothing."""
 SURE_WITHOUT_FIT = 0.8
 """Agreement at which a search without a fit stops by itself: four of four."""
 
@@ -26,12 +28,16 @@ class Situation:
     scored: bool
     confidence: float
     most: int
-    """Plain solutions that may be asked for."""
+    """Solutions that may be asked for, those of stages included."""
     price: float
     target: float | None
     can_score: bool
     can_search: bool
-    """Whether a search over steps is still allowed."""
+    """Whether searches over steps are allowed."""
+    rung: int = 0
+    """Where on the fitted ladder of stages the search stands."""
+    solutions: int = 0
+    """Plain ones, and those that stages were given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class Action:
     samples: int
     scored: bool
     strategy: StrategySpec | None = None
+    rung: int = 0
+    """Where on the ladder it leads to."""
 
 
 def next_action(at: Situation, actions: Actions | None) -> Action | None:
@@ -71,19 +79,17 @@ def _price(at: Situation) -> float:
 
 def _open(at: Situation, actions: Actions) -> list[ActionValue]:
     """The values for the largest fitted number of samples that is there already, as far as they are allowed."""
-    known = {value.samples for value in actions.values if value.samples <= at.samples and value.scored == at.scored}
-    here = max(known, default=None)
-    return [value for value in actions.values if value.samples == here and _allowed(value, at)]
+    here = [value for value in actions.values if value.scored == at.scored and value.rung == at.rung]
+    known = max((value.samples for value in here if value.samples <= at.samples), default=None)
+    return [value for value in here if value.samples == known and _allowed(value, at)]
 
 
 def _allowed(value: ActionValue, at: Situation) -> bool:
-    if value.scored != at.scored:
-        return False
     if value.strategy is not None:
-        return at.can_search
+        return at.can_search and at.solutions + getattr(value.strategy, "n", 1) <= at.most
     if value.action == "score" and not at.can_score:
         return False
-    return value.to_samples == value.samples or at.samples < at.most
+    return value.to_samples == value.samples or at.solutions < at.most
 
 
 def _worth(value: ActionValue, at: Situation, actions: Actions) -> float:
@@ -94,21 +100,24 @@ def _worth(value: ActionValue, at: Situation, actions: Actions) -> float:
 
 def _act(at: Situation, value: ActionValue) -> Action:
     factor = value.to_samples / value.samples
-    samples = min(at.most, max(at.samples + (factor > 1), round(at.samples * factor)))
-    return Action(samples, at.scored or value.action in ("score", "search"), value.strategy)
+    room = at.samples + max(0, at.most - at.solutions)
+    samples = min(room, max(at.samples + (factor > 1), round(at.samples * factor)))
+    return Action(samples, at.scored or value.action in ("score", "search"), value.strategy, value.to_rung)
 
 
 def _beyond(at: Situation) -> Action | None:
     """Nothing was fitted for this state; a caller who asked for a certainty still gets more samples."""
-    if at.target is None or at.samples >= at.most:
+    if at.target is None or at.solutions >= at.most:
         return None
-    return Action(min(at.most, at.samples * GROWTH), at.scored)
+    return Action(at.samples + min(at.samples * (GROWTH - 1), at.most - at.solutions), at.scored)
 
 
 def _cautious(at: Situation) -> Action | None:
     """Without a fit: verify what disagrees, then grow while it still disagrees."""
     if at.confidence >= (SURE_WITHOUT_FIT if at.target is None else at.target):
         return None
+    if at.samples < min(LEAST_VOTES, at.most):
+        return Action(min(LEAST_VOTES, at.most), at.scored)
     if not at.scored and at.can_score:
         return Action(at.samples, True)
     if at.samples >= at.most:

@@ -13,8 +13,10 @@ from search.confidence import fitted_confidence
 from search.features import evidence_for, probability
 from search.voting import AnswerClass
 
-FAMILY = "likeliest"
-"""The confidence model of searches that return the likeliest answer."""
+LIKELIEST = "likeliest"
+"""The confidence model of searches that return the likeliest answer of independent solutions …"""
+SEARCHED = "searched"
+"""… and of those that have searches over steps among them, whose solutions are kin."""
 MOST = 6
 """Only the leading classes are looked at."""
 

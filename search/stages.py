@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.ids import derive_seed
-from domain.moves import ROOT, Move, Outcome, Sample
+from domain.moves import ROOT, FinishReason, Move, Outcome, Sample
 from domain.problem import Problem
 from domain.recipe import StrategySpec
 from domain.verdict import Verdict
+from search.frontier import Frontier, solution
 from search.strategy import Strategy
-from search.tree import Node, ScoreStatus
+from search.tree import Node, NodeStatus, ScoreStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Stage:
 
 
 def begin_stage(problem: Problem, spec: StrategySpec, seed: int, base: int) -> Stage:
-    """Its seeds are its own: no move of it repeats one of the outer search."""
-    return Stage(spec, _strategy(spec).start(problem, spec, derive_seed(seed, "stage", base)), base)
+    """`seed` is the stage's own: no move of it may repeat one of the outer search."""
+    return Stage(spec, _strategy(spec).start(problem, spec, seed), base)
 
 
 def ask_stage(stage: Stage, limit: int) -> tuple[Stage, tuple[Move, ...]]:
@@ -52,11 +52,28 @@ def stage_verdict(stage: Stage) -> Verdict:
     return _strategy(stage.spec).verdict(stage.state)
 
 
-def ballot_node(stage: Stage) -> Node | None:
-    """One solution that stands for the stage's answer, with the best score of that answer; None without an answer.
+def stage_solutions(stage: Stage) -> tuple[Node, ...]:
+    """What the stage came to, as whole solutions that hang on the problem itself.
 
-    A tree's solutions are kin: counted one by one they would look like agreement.
+    Of a search over steps every sample after which nothing can be asked, each with the score of its last step: they are
+    kin, so that only a model that was fitted on such searches may count them. Of any other search its answer alone.
     """
+    if isinstance(stage.state, Frontier):
+        return tuple(_whole(stage, node) for node in stage.state.nodes if _ended(node))
+    chosen = _ballot(stage)
+    return () if chosen is None else (chosen,)
+
+
+def _ended(node: Node) -> bool:
+    return node.status is NodeStatus.SAMPLED and node.finish is not FinishReason.STOP
+
+
+def _whole(stage: Stage, node: Node) -> Node:
+    return replace(node, id=node.id + stage.base, parent=ROOT, text=solution(stage.state.nodes, node.id))
+
+
+def _ballot(stage: Stage) -> Node | None:
+    """One solution that stands for the stage's answer, with the best score of that answer; None without an answer."""
     verdict = stage_verdict(stage)
     nodes: tuple[Node, ...] = stage.state.nodes
     chosen = next((one for one in nodes if one.finished and one.answer and one.answer.text == verdict.answer), None)

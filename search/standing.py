@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from domain.calibration import Calibration
 from domain.verdict import ConfidenceKind, Verdict
 from search.confidence import fitted_confidence
-from search.election import FAMILY, elect
+from search.election import LIKELIEST, elect
 from search.features import evidence_for
 from search.solutions import classes_of, votes_of
 from search.tree import Node, ScoreStatus
@@ -16,7 +16,7 @@ from search.verdicts import NOTHING, elected
 from search.voting import AnswerClass
 
 VOTES = "most votes"
-LIKELIEST = "highest fitted chance of being right"
+CHANCE = "highest fitted chance of being right"
 WEIGHTED = "largest sum of verifier scores"
 GUARDED = "most votes (the verifier has no say)"
 
@@ -35,17 +35,24 @@ class Standing:
     """The guard has taken the verifier's say."""
 
 
-def stand(nodes: Sequence[Node], sampled: int, calibration: Calibration | None, *, by_votes: bool = False) -> Standing:
-    """By votes where nothing is scored, or where the verifier is to have no say."""
+def stand(
+    nodes: Sequence[Node],
+    sampled: int,
+    calibration: Calibration | None,
+    *,
+    by_votes: bool = False,
+    family: str = LIKELIEST,
+) -> Standing:
+    """By votes where nothing is scored, or where the verifier is to have no say; else by the `family`'s model."""
     scored = any(node.scoring is ScoreStatus.SCORED for node in nodes)
     if by_votes or not scored:
         return _by_votes(nodes, sampled, calibration, GUARDED if scored else VOTES)
     classes = classes_of(nodes)
-    model = None if calibration is None else calibration.model(FAMILY)
+    model = None if calibration is None else calibration.model(family)
     if model is None:
         return _standing(classes, classes[0], sampled, elected(classes, classes[0], sampled, WEIGHTED))
     winner, chance = elect(model, classes, sampled)
-    return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, LIKELIEST), chance))
+    return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, CHANCE), chance))
 
 
 def votes_chance(nodes: Sequence[Node], sampled: int, calibration: Calibration) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from domain.calibration import Actions, ActionValue, ConfidenceModel
 from domain.recipe import StrategySpec
 from evaluation.calibration_fit.check import confidence_of
+from evaluation.calibration_fit.climbs import climbs, ladder_of
 from evaluation.calibration_fit.election import chooser_of
 from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
@@ -29,7 +31,17 @@ class _Seen:
     cost: float
 
 
-_Key = tuple[str, int, bool, int, StrategySpec | None]
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """As in `ActionValue`."""
+
+    action: str
+    samples: int
+    scored: bool
+    to_samples: int
+    strategy: StrategySpec | None = None
+    rung: int = 0
+    to_rung: int = 0
 
 
 def fit_actions(
@@ -38,21 +50,47 @@ def fit_actions(
     likeliest: ConfidenceModel | None,
     score_cost: float,
     runs: Sequence[Run] = (),
+    searched: ConfidenceModel | None = None,
     *,
     orders: int = 4,
 ) -> Actions:
-    """Without `likeliest` (no scores) only voting."""
+    """Without `likeliest` (no scores) only voting; without `searched` no stages."""
     seen: dict[_Key, list[_Seen]] = {}
-    ran: dict[str, list[Run]] = {}
-    for run in runs:
-        ran.setdefault(run.problem, []).append(run)
     for index, problem in enumerate(problems):
         for order in range(orders):
             plain = _ladder(index, problem, order, None, score_cost)
             scored = {} if likeliest is None else _ladder(index, problem, order, likeliest, score_cost)
-            for key, one in _transitions(plain, scored, voting, likeliest, ran.get(problem.id, ())):
+            for key, one in _transitions(plain, scored, voting, likeliest):
                 seen.setdefault(key, []).append(one)
+    if likeliest is not None and searched is not None:
+        for key, one in _stages(problems, runs, voting, likeliest, searched, score_cost, orders):
+            seen.setdefault(key, []).append(one)
     return Actions(BANDS, tuple(_value(key, group) for key, group in sorted(seen.items(), key=lambda one: str(one[0]))))
+
+
+def _stages(
+    problems: Sequence[GradedProblem],
+    runs: Sequence[Run],
+    voting: ConfidenceModel,
+    likeliest: ConfidenceModel,
+    searched: ConfidenceModel,
+    score_cost: float,
+    orders: int,
+) -> Iterator[tuple[_Key, _Seen]]:
+    """From plain solutions, verified or not, to a stage, and from stage to stage."""
+    ladder = ladder_of(runs)
+    for order in range(orders):
+        for climb in climbs(problems, runs, score_cost, order=order):
+            problem = problems[climb.problem]
+            after = [step.state(climb.problem, chooser_of(searched)(climb.problem)) for step in climb.steps]
+            first = climb.rungs[0]
+            for model, scored in ((voting, False), (likeliest, True)):
+                state = _ladder(climb.problem, problem, order, likeliest if scored else None, score_cost)[climb.start]
+                key = _Key("search", climb.start, scored, climb.start, ladder[first], 0, first + 1)
+                yield key, _seen(model, state, after[0])
+            for (rung, before), (to, then) in pairwise(zip(climb.rungs, after, strict=True)):
+                key = _Key("search", climb.start, True, climb.start, ladder[to], rung + 1, to + 1)
+                yield key, _seen(searched, before, then)
 
 
 def _ladder(
@@ -69,22 +107,14 @@ def _ladder(
 
 
 def _transitions(
-    plain: Mapping[int, State],
-    scored: Mapping[int, State],
-    voting: ConfidenceModel,
-    likeliest: ConfidenceModel | None,
-    ran: Sequence[Run],
+    plain: Mapping[int, State], scored: Mapping[int, State], voting: ConfidenceModel, likeliest: ConfidenceModel | None
 ) -> Iterator[tuple[_Key, _Seen]]:
     for size, state in plain.items():
         yield from _grown("sample", False, size, state, plain, voting)
         yield from _grown("score", False, size, state, scored, voting, factors=(1, 2, 4))
-    if likeliest is None:
-        return
-    for size, state in scored.items():
-        yield from _grown("sample", True, size, state, scored, likeliest)
-        for run in ran:
-            key = ("search", size, True, size, run.strategy)
-            yield key, _Seen(state.problem, _band(likeliest, state), run.right - state.right, run.cost)
+    if likeliest is not None:
+        for size, state in scored.items():
+            yield from _grown("sample", True, size, state, scored, likeliest)
 
 
 def _grown(
@@ -99,9 +129,12 @@ def _grown(
     for factor in factors:
         later = after.get(size * factor)
         if later is not None:
-            gain, cost = float(later.right) - float(state.right), later.cost - state.cost
-            key = (action, size, is_scored, size * factor, None)
-            yield key, _Seen(state.problem, _band(model, state), gain, cost)
+            yield _Key(action, size, is_scored, size * factor), _seen(model, state, later)
+
+
+def _seen(model: ConfidenceModel, before: State, after: State) -> _Seen:
+    gain = float(after.right) - float(before.right)
+    return _Seen(before.problem, _band(model, before), gain, after.cost - before.cost)
 
 
 def _band(model: ConfidenceModel, state: State) -> int:
@@ -110,7 +143,6 @@ def _band(model: ConfidenceModel, state: State) -> int:
 
 
 def _value(key: _Key, seen: Sequence[_Seen]) -> ActionValue:
-    action, size, scored, to_size, strategy = key
     overall = sum(one.cost for one in seen) / len(seen)
     gains, costs = [], []
     for band in range(len(BANDS)):
@@ -119,4 +151,7 @@ def _value(key: _Key, seen: Sequence[_Seen]) -> ActionValue:
         mean = sum(one.gain for one in here) / len(here) if here else 0.0
         gains.append(round(mean * trust / (trust + DOUBT), 4))
         costs.append(round(sum(one.cost for one in here) / len(here) if here else overall, 3))
-    return ActionValue(action, size, scored, to_size, tuple(gains), tuple(costs), strategy)
+    return ActionValue(
+        key.action, key.samples, key.scored, key.to_samples, tuple(gains), tuple(costs),
+        key.strategy, key.rung, key.to_rung,
+    )  # fmt: skip

@@ -1,34 +1,61 @@
-"""Fits which answer to return: P(right) of each answer of a search, and how sure the likeliest one then makes.
+"""Fits which answer to return: P(right) of each answer of a search, and how sure the likeliest one then makes; once for
+independent solutions, and once for searches that climbed the ladder of stages, whose solutions are kin.
 
 Law: what is returned in the searches that the curve is fitted on was chosen by a model that had not seen their problem.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from domain.calibration import ConfidenceModel, Logistic
 from domain.verdict import Evidence
+from evaluation.calibration_fit.climbs import Climb
 from evaluation.calibration_fit.confidence import FOLDS, curve_over, names_of
 from evaluation.calibration_fit.logistic import feature_rows, fit_logistic
 from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.calibration_fit.trajectories import Chooser, Counting, State, shuffled, trajectories
-from search.election import FAMILY, MOST, likeliest
+from search.election import LIKELIEST, MOST, SEARCHED, likeliest
 from search.features import probability
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """An answer that a search could have returned."""
+
+    problem: int
+    evidence: Evidence
+    right: bool
+    weight: float
+
+
 def fit_election(problems: Sequence[GradedProblem], *, orders: int = 4) -> ConfidenceModel:
     """A model of the family `likeliest`; all solutions need scores."""
-    logistics = _by_fold(problems, orders)
+    logistics = _by_fold(one for at, problem in enumerate(problems) for one in _in_orders(at, problem, orders))
     searches = list(trajectories(problems, "scored", orders=orders, choose=held_out_choosers(logistics)))
+    return _model(LIKELIEST, logistics, searches, len(problems), max(len(problem.samples) for problem in problems))
+
+
+def fit_searched(climbs: Sequence[Climb], problems: int) -> ConfidenceModel:
+    """A model of the family `searched`, of searches that have one stage or more behind them."""
+    logistics = _by_fold(one for climb in climbs for one in _along(climb))
+    choose = held_out_choosers(logistics)
+    searches = [[step.state(climb.problem, choose(climb.problem)) for step in climb.steps] for climb in climbs]
+    most = max(step.sampled for climb in climbs for step in climb.steps)
+    return _model(SEARCHED, logistics, searches, problems, most)
+
+
+def _model(
+    family: str, logistics: Sequence[Logistic], searches: Sequence[Sequence[State]], problems: int, most: int
+) -> ConfidenceModel:
     held = [[_chance(logistics[one.problem % FOLDS], one) for one in states] for states in searches]
     raw, sure = curve_over(searches, held)
-    most = max(len(problem.samples) for problem in problems)
-    return ConfidenceModel(FAMILY, logistics[FOLDS], raw, sure, len(problems), most)
+    return ConfidenceModel(family, logistics[FOLDS], raw, sure, problems, most)
 
 
 def held_out_choosers(logistics: Sequence[Logistic]) -> Callable[[int], Chooser]:
@@ -47,29 +74,34 @@ def _chance(logistic: Logistic, state: State) -> float:
 
 def _bare(logistic: Logistic) -> ConfidenceModel:
     """To choose by: the curve plays no part in it."""
-    return ConfidenceModel(FAMILY, logistic, (0.0, 1.0), (0.0, 1.0), 0, 1 << 30)
+    return ConfidenceModel("", logistic, (0.0, 1.0), (0.0, 1.0), 0, 1 << 30)
 
 
-def _by_fold(problems: Sequence[GradedProblem], orders: int) -> list[Logistic]:
+def _by_fold(candidates: Iterable[_Candidate]) -> list[Logistic]:
     """For each fold the model that has not seen its problems, and the one of all problems last."""
-    names = names_of("scored")
-    found: list[tuple[int, Evidence, bool, float]] = []
-    for index, problem in enumerate(problems):
-        for order in range(orders):
-            found += _candidates(index, problem, order)
-    rows = feature_rows(names, [one for _, one, _, _ in found])
-    right = np.array([float(one) for _, _, one, _ in found])
-    weight = np.array([one for *_, one in found])
-    fold = np.array([index % FOLDS for index, *_ in found])
+    names, found = names_of("scored"), list(candidates)
+    rows = feature_rows(names, [one.evidence for one in found])
+    right = np.array([float(one.right) for one in found])
+    weight = np.array([one.weight for one in found])
+    fold = np.array([one.problem % FOLDS for one in found])
     kept = [*(fold != at for at in range(FOLDS)), np.ones(len(fold), dtype=bool)]
     return [fit_logistic(names, rows[one], right[one], weight[one]) for one in kept]
 
 
-def _candidates(index: int, problem: GradedProblem, order: int) -> list[tuple[int, Evidence, bool, float]]:
-    counting, found = Counting("scored", 1.0), []
-    for size, sample in enumerate(shuffled(problem, order, 0), start=1):
-        counting.add(sample)
-        if size in SIZES:
-            leading = counting.candidates()[:MOST]
-            found += [(index, evidence, right, 1.0 / len(leading)) for evidence, right in leading]
-    return found
+def _in_orders(index: int, problem: GradedProblem, orders: int) -> Iterable[_Candidate]:
+    for order in range(orders):
+        counting = Counting("scored", 1.0)
+        for size, sample in enumerate(shuffled(problem, order, 0), start=1):
+            counting.add(sample)
+            if size in SIZES:
+                yield from _leading(index, counting)
+
+
+def _along(climb: Climb) -> Iterable[_Candidate]:
+    for step in climb.steps:
+        yield from _leading(climb.problem, step)
+
+
+def _leading(problem: int, counting: Counting) -> Iterable[_Candidate]:
+    leading = counting.candidates()[:MOST]
+    return (_Candidate(problem, evidence, right, 1.0 / len(leading)) for evidence, right in leading)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from domain.calibration import Calibration
 from evaluation.calibration_fit.actions import fit_actions
 from evaluation.calibration_fit.choices import fit_choices, trials_of
+from evaluation.calibration_fit.climbs import climbs
 from evaluation.calibration_fit.confidence import fit_family
 from evaluation.calibration_fit.difficulty import fit_difficulty
-from evaluation.calibration_fit.election import fit_election
+from evaluation.calibration_fit.election import fit_election, fit_searched
 from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import LEAST_PROBLEMS, GradedProblem
 
@@ -40,16 +41,20 @@ def fit(
     if scored:
         models += [fit_family(problems, family, orders=orders) for family in ("scored", "best")]
         models.append(fit_election(problems, orders=orders))
+    found = [one for at in range(orders) for one in climbs(problems, runs, score_cost, order=at)] if scored else []
+    searched = fit_searched(found, len({one.problem for one in found})) if found else None
     difficulty = fit_difficulty(problems, scored=scored, orders=orders)
     trials = trials_of(problems, difficulty, score_cost, runs, orders=orders)
     return Calibration(
         policy=policy,
         verifier=verifier if scored else "",
         score_cost=score_cost,
-        confidence=tuple(models),
+        confidence=(*models, *(() if searched is None else (searched,))),
         difficulty=difficulty,
         choices=fit_choices(trials, score_cost, difficulty.samples),
-        actions=fit_actions(problems, voting, models[-1] if scored else None, score_cost, runs, orders=orders),
+        actions=fit_actions(
+            problems, voting, models[-1] if scored else None, score_cost, runs, searched, orders=orders
+        ),
         problems=len(problems),
     )
 

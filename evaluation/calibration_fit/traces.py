@@ -86,7 +86,7 @@ def _read(path: Path) -> Iterable[GradedProblem]:
 
 def parse_problem(line: Mapping[str, Any], name: str) -> GradedProblem:
     """Raises KeyError, TypeError or ValueError for what is no graded trace."""
-    samples = tuple(_sample(one, at) for at, one in enumerate(line["samples"], start=1))
+    samples = tuple(graded_sample(one, at) for at, one in enumerate(line["samples"], start=1))
     if not samples:
         raise ValueError("no samples")
     level = line.get("level")
@@ -94,7 +94,8 @@ def parse_problem(line: Mapping[str, Any], name: str) -> GradedProblem:
     return GradedProblem(identity, str(line.get("subject", "all")), level if isinstance(level, int) else None, samples)
 
 
-def _sample(data: Mapping[str, Any], number: int) -> GradedSample:
+def graded_sample(data: Mapping[str, Any], number: int) -> GradedSample:
+    """Raises KeyError, TypeError or ValueError for what is none."""
     answer = None if data.get("finish") == "length" else data["answer"]
     scores = [float(score) for score in data.get("prm_step_scores") or ()]
     if not all(0.0 <= score <= 1.0 for score in scores) or not isinstance(data["correct"], (bool, int)):

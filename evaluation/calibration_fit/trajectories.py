@@ -6,7 +6,7 @@ Law: the evidence equals what `search.verdicts` would make of the same samples (
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -53,9 +53,25 @@ class Counting:
         self._read: set[str] = set()
         self._cost = 0.0
 
+    @property
+    def sampled(self) -> int:
+        return self._sampled
+
     def add(self, sample: GradedSample) -> None:
-        self._sampled += 1
+        """A plain sample, and its verification."""
         self._cost += 1.0
+        self._count(sample)
+        if self._rule != "votes" and sample.answer is not None:
+            self._pay(sample.text)
+
+    def add_stage(self, solutions: Iterable[GradedSample], cost: float) -> None:
+        """A search over steps that cost so much, and what it came to."""
+        self._cost += cost
+        for solution in solutions:
+            self._count(solution)
+
+    def _count(self, sample: GradedSample) -> None:
+        self._sampled += 1
         if sample.answer is None:
             return
         self._answered += 1
@@ -66,7 +82,6 @@ class Counting:
             assert sample.score is not None
             one.weight += sample.score
             one.best = max(one.best, sample.score)
-            self._pay(sample.text)
 
     def _pay(self, text: str) -> None:
         if text not in self._read:

@@ -40,6 +40,12 @@ class Method:
     one_chain: bool = False
     temperature: float | None = None
     """Its own; None: that of all."""
+    target: float | None = None
+    """The confidence that the search is asked for."""
+    judged: bool = False
+    """Rows keep how sure the verdict was."""
+    path: bool = False
+    """Rows keep every decision on the way."""
 
     def spec(self, n: int, how: Sampling) -> StrategySpec:
         """Sampled like all others; a step's own token limit stays."""
@@ -71,7 +77,7 @@ NESTED = (
 )
 
 POOLED = (
-    Method(ADAPTIVE, lambda n: Adaptive(n=n, probe=min(4, n)), default=True),
+    Method(ADAPTIVE, lambda n: Adaptive(n=n), default=True),
     Method(EFFORT, _by_effort, default=True, budgets=tuple(one.samples for one in EFFORTS.values())),
     Method(OPTIMAL, lambda n: ComputeOptimal(n=n), default=True),
     Method(VOTING, lambda n: AdaptiveVoting(n=n), guided=False, budgets=(4, 16, 64, 256)),
@@ -97,4 +103,17 @@ STEPWISE = (
 
 GREEDY = Method("greedy", lambda n: SelfConsistency(n=n), guided=False, budgets=(1,), temperature=0.0)
 
-METHODS = {one.name: one for one in (GREEDY, *NESTED, *POOLED, *REVISING, *STEPWISE)}
+TARGETS = (0.5, 0.7, 0.8, 0.9, 0.95)
+JUDGED = (
+    Method("adaptive, judged", lambda n: Adaptive(n=n), budgets=(64,), judged=True),
+    Method("best of n, judged", lambda n: BestOfN(n=n), budgets=(16,), judged=True),
+    Method("self-consistency, judged", lambda n: SelfConsistency(n=n), guided=False, budgets=(16,), judged=True),
+)
+ASKED = tuple(
+    Method(f"adaptive, asked for {target}", lambda n: Adaptive(n=n), budgets=(64,), target=target, judged=True)
+    for target in TARGETS
+)
+BOUGHT = Method("adaptive, bought", lambda n: Adaptive(n=n, price=0.0, confidence=1.0), budgets=(64,), path=True)
+"""The batch's price decides how far it goes, not its own; so its own is nothing, and no certainty ends it."""
+
+METHODS = {one.name: one for one in (GREEDY, *NESTED, *POOLED, *REVISING, *STEPWISE, *JUDGED, *ASKED, BOUGHT)}

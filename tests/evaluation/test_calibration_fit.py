@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -14,19 +15,21 @@ from domain.moves import Answer, FinishReason
 from domain.specs.adaptive import Adaptive, ComputeOptimal
 from domain.specs.parallel import BestOfN
 from domain.specs.tree import Beam
-from evaluation.allocated import allocated, even
 from evaluation.calibration_fit.check import expected_calibration_error, reliability
+from evaluation.calibration_fit.climbs import climbs, ladder_of
 from evaluation.calibration_fit.fit import fit
 from evaluation.calibration_fit.logistic import feature_rows, fit_logistic, predict, rising
-from evaluation.calibration_fit.playback import play
 from evaluation.calibration_fit.runs import Run, read_runs
 from evaluation.calibration_fit.traces import GradedSample, read_traces, without_scores
 from evaluation.calibration_fit.trajectories import Counting
 from orchestrator.calibration import calibration_for, calibration_text, read_calibration
+from search.election import SEARCHED
 from search.features import evidence_for, probability
+from search.solutions import classes_of
 from search.tree import Node, NodeStatus, ScoreStatus
 from search.voting import Ballot, tally
 from tests.support.calibration import graded_problems
+from tests.support.playback import play
 
 SEEN, HELD = graded_problems(160, seed=1), graded_problems(120, seed=2)
 
@@ -106,20 +109,45 @@ def test_compute_optimal_stays_within_its_budget_on_average(fitted: Calibration)
     assert sum(one.right for one in played) >= sum(one.right for one in baseline)
 
 
-def test_an_allocated_batch_keeps_its_budget_and_beats_even_shares(fitted: Calibration) -> None:
-    shared = allocated(HELD, fitted, 8.0 * len(HELD))
-    assert shared == allocated(HELD, fitted, 8.0 * len(HELD))
-    assert shared.cost <= 8.5
-    assert shared.accuracy >= even(HELD, fitted, 4).accuracy
+def solutions(name: str, right: bool) -> tuple[GradedSample, ...]:
+    """What a search over steps came to: two kin, and one that was cut."""
+    answer = "q:7" if right else "q:1"
+    found = [GradedSample(answer, right, 0.9 if right else 0.3, 20, f"{name} {at}") for at in range(2)]
+    return (*found, GradedSample(None, False, None, 20, f"{name} cut"))
 
 
-def test_runs_of_other_strategies_take_part() -> None:
-    beam = Beam(n=4)
-    runs = [Run(problem.id, beam, True, 3.0) for problem in SEEN]
-    with_runs = fit(SEEN[:60], runs=runs, orders=1)
-    assert beam in {one.strategy for one in with_runs.choices}
-    assert with_runs.actions is not None
-    assert max(max(one.gains) for one in with_runs.actions.values if one.strategy == beam) > 0.3
+def test_runs_become_the_rungs_of_the_ladder() -> None:
+    small, large = Beam(n=4), Beam(n=8)
+    runs = [Run(one.id, small, at % 2 == 0, 3.0, solutions(one.id, at % 2 == 0)) for at, one in enumerate(SEEN)]
+    runs += [Run(one.id, large, True, 7.0, solutions(one.id, True)) for one in SEEN]
+    assert ladder_of(runs) == (small, large)
+    fitted = fit(SEEN[:60], runs=runs, orders=1)
+    assert {small, large} <= {one.strategy for one in fitted.choices} | {small}
+    assert fitted.model(SEARCHED) is not None
+    assert fitted.actions is not None
+    steps = {(one.rung, one.to_rung): one for one in fitted.actions.values if one.strategy is not None and one.scored}
+    assert set(steps) == {(0, 1), (0, 2), (1, 2)}
+    assert max(steps[0, 2].gains) > 0.2
+    assert steps[1, 2].strategy == large
+    assert all(cost == pytest.approx(7.0) for cost in steps[1, 2].costs)
+
+
+def test_runs_whose_solutions_were_not_kept_are_no_rungs() -> None:
+    runs = [Run(problem.id, Beam(n=4), True, 3.0) for problem in SEEN]
+    fitted = fit(SEEN[:60], runs=runs, orders=1)
+    assert Beam(n=4) in {one.strategy for one in fitted.choices}
+    assert fitted.model(SEARCHED) is None
+
+
+def test_climbs_count_as_the_search_counts() -> None:
+    """The evidence after a stage is that of the stage's solutions beside the plain ones."""
+    problem, stage = SEEN[0], Run(SEEN[0].id, Beam(n=4), True, 3.0, solutions("stage", True))
+    for climb in climbs([problem], [stage], 0.5):
+        plain = list(problem.samples[: climb.start])
+        nodes = nodes_of([*plain, *stage.solutions])
+        classes = classes_of(nodes)
+        expected = evidence_for(classes, classes[0], len(nodes))
+        assert dataclasses.asdict(climb.steps[0].state(0).evidence) == pytest.approx(dataclasses.asdict(expected))
 
 
 def test_unscored_traces_fit_votes_alone() -> None:

@@ -17,7 +17,7 @@ from domain.errors import InvalidRequest
 from domain.events import JobClaimed, JobSubmitted
 from domain.moves import Answer, FinishReason, Move, Sample, Sampled, Score, Scored
 from domain.problem import text_problem
-from domain.recipe import parse_strategy, spec_to_json
+from domain.recipe import StrategySpec, parse_strategy, spec_to_json
 from domain.specs.adaptive import Adaptive, ComputeOptimal
 from domain.specs.tree import Beam
 from domain.verdict import ConfidenceKind
@@ -128,7 +128,7 @@ def test_a_half_verified_search_is_judged_by_votes() -> None:
 
 
 def test_a_search_over_steps_is_a_stage_with_names_of_its_own() -> None:
-    spec = Adaptive(n=4)
+    spec = Adaptive(n=7)
     search, seen = started(spec, hand_made(STEPS)), []
     values = iter(["a", "a", "b", "b"])
     for _ in range(6):
@@ -145,6 +145,44 @@ def test_a_search_over_steps_is_a_stage_with_names_of_its_own() -> None:
     assert staged
     assert min(move.node for move in staged) > spec.n
     assert {one.answer for one in search.verdict().candidates} == {"a", "b", "c"}
+
+
+def climbed(ladder: tuple[StrategySpec, ...], score: float) -> tuple[Search, list[Move]]:
+    """A search whose plain solutions all differ, and whose every step is a solution "c" with this score."""
+    search, seen = started(Adaptive(n=16), hand_made(*ladder)), []
+    while True:
+        search, moves = search.ask(8)
+        if not moves:
+            return search, seen
+        seen += moves
+        for move in moves:
+            if isinstance(move, Score):
+                search = search.tell(Scored(move.id, (score if move.solution == "c" else 0.1,), Spend()))
+            else:
+                search = search.tell(sampled(move, "c" if move.stop else f"w{move.node}"))
+
+
+def test_stages_follow_each_other_while_it_is_unsure() -> None:
+    ladder = (Beam(n=3, width=3), Beam(n=6, width=6))
+    unsure, asked = climbed(ladder, 0.5)
+    samples = [move for move in asked if isinstance(move, Sample) and move.stop]
+    assert len(samples) == 3 + 6
+    assert len({move.id for move in asked}) == len(asked)
+    assert len({move.node for move in samples}) == 9
+    assert len({move.seed for move in samples}) == 9
+    evidence = unsure.verdict().evidence
+    assert evidence is not None
+    assert evidence.sampled == 4 + 9
+    assert evidence.votes == 9
+    sure, asked = climbed(ladder, 0.99)
+    assert sum(isinstance(move, Sample) and bool(move.stop) for move in asked) == 3
+    assert sure.verdict().answer == "c"
+
+
+def test_stages_count_towards_n() -> None:
+    ladder = (Beam(n=3, width=3), Beam(n=10, width=10))
+    _, asked = climbed(ladder, 0.5)
+    assert sum(isinstance(move, Sample) and bool(move.stop) for move in asked) == 3
 
 
 def test_without_a_fit_it_grows_while_it_disagrees() -> None:

@@ -15,19 +15,19 @@ SCORING = Logistic(("best", "share"), (0.0, 0.0), (1.0, 1.0), (1.0, 0.5), 0.0)
 IDENTITY = ((0.0, 1.0), (0.0, 1.0))
 
 
-def hand_made(search: StrategySpec | None = None) -> Calibration:
+def hand_made(*ladder: StrategySpec) -> Calibration:
     """Confidence is the logistic itself; all actions gain where the search is unsure, nothing where it is sure."""
     models = tuple(
         ConfidenceModel(family, VOTING if family == "votes" else SCORING, *IDENTITY, 100, 64)
-        for family in ("votes", "scored", "best", "likeliest")
+        for family in ("votes", "scored", "best", "likeliest", "searched")
     )
     values = [
         ActionValue("score", 4, False, 4, (0.2, 0.0), (2.0, 2.0)),
         ActionValue("sample", 4, True, 8, (0.1, 0.0), (8.0, 8.0)),
         ActionValue("sample", 8, True, 16, (0.1, 0.0), (16.0, 16.0)),
     ]
-    if search is not None:
-        values.append(ActionValue("search", 4, True, 4, (0.5, 0.0), (4.0, 4.0), search))
+    for rung, search in enumerate(ladder):
+        values.append(ActionValue("search", 4, True, 4, (0.5, 0.0), (4.0, 4.0), search, rung, rung + 1))
     choices = (
         Choice(0, 2, SelfConsistency(n=3), 0.9, 3.0),
         Choice(1, 2, BestOfN(n=5, selection="best"), 0.5, 5.0),

@@ -1,0 +1,82 @@
+"""Searches as they would have climbed the ladder of stages: a few plain solutions, then recorded searches over steps.
+
+The ladder is the strategies of the runs, by rising mean cost. A climb may leave rungs out. Law: solutions count as the
+adaptive search counts them (a test compares the evidence).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import combinations
+
+from domain.recipe import StrategySpec
+from evaluation.calibration_fit.runs import Run
+from evaluation.calibration_fit.traces import GradedProblem
+from evaluation.calibration_fit.trajectories import Counting, shuffled
+
+STARTS = (1, 2, 4)
+"""Plain solutions, verified, before the first stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """One problem's search along some rungs of the ladder."""
+
+    problem: int
+    start: int
+    """Plain solutions that it began with."""
+    rungs: tuple[int, ...]
+    steps: tuple[Counting, ...]
+    """After each of them."""
+
+
+def ladder_of(runs: Sequence[Run]) -> tuple[StrategySpec, ...]:
+    """The strategies whose solutions were kept, the cheapest first."""
+    costs: dict[StrategySpec, list[float]] = {}
+    for run in runs:
+        if run.solutions:
+            costs.setdefault(run.strategy, []).append(run.cost)
+    return tuple(sorted(costs, key=lambda spec: sum(costs[spec]) / len(costs[spec])))
+
+
+def climbs(
+    problems: Sequence[GradedProblem], runs: Sequence[Run], score_cost: float, *, order: int = 0
+) -> Iterator[Climb]:
+    """Every climb of every problem that was run on the whole ladder; `order` is that of its plain solutions."""
+    ladder = ladder_of(runs)
+    ran: dict[str, dict[StrategySpec, Run]] = {}
+    for run in runs:
+        ran.setdefault(run.problem, {}).setdefault(run.strategy, run)
+    for index, problem in enumerate(problems):
+        known = ran.get(problem.id, {})
+        if all(spec in known for spec in ladder):
+            stages = [known[spec] for spec in ladder]
+            yield from _climbs(index, problem, order, stages, score_cost)
+
+
+def _climbs(
+    index: int, problem: GradedProblem, order: int, stages: Sequence[Run], score_cost: float
+) -> Iterator[Climb]:
+    counting = Counting("scored", score_cost)
+    for size, sample in enumerate(shuffled(problem, order, 0)[: max(STARTS)], start=1):
+        counting.add(sample)
+        if size in STARTS:
+            for rungs in _ways(len(stages)):
+                yield Climb(index, size, rungs, tuple(_steps(counting, [stages[rung] for rung in rungs])))
+
+
+def _ways(height: int) -> Iterator[tuple[int, ...]]:
+    """All rising ways that begin anywhere on the ladder and end at its top."""
+    lower = range(height - 1)
+    for length in range(height):
+        yield from ((*chosen, height - 1) for chosen in combinations(lower, length))
+
+
+def _steps(start: Counting, stages: Sequence[Run]) -> Iterator[Counting]:
+    counting = start
+    for stage in stages:
+        counting = deepcopy(counting)
+        counting.add_stage(stage.solutions, stage.cost)
+        yield counting
