@@ -134,7 +134,7 @@ def summary(curves: dict[str, Any]) -> dict[str, float | None]:
     at_equal = _accuracy_at(points, reference["cost"])
     return {
         "compute_ratio_at_equal_accuracy": None if needed is None else needed / reference["cost"],
-        "relative_gain_at_equal_compute": at_equal / reference["accuracy"] - 1,
+        "relative_gain_at_equal_compute": at_equal / reference["accuracy"] - 1 if reference["accuracy"] else None,
         "reference_n": reference["n"],
     }
 

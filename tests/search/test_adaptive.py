@@ -91,13 +91,13 @@ def kinds(moves: list[Move]) -> tuple[int, int]:
 
 def test_agreement_that_settles_it_is_not_verified() -> None:
     """Four of four: the fitted chance is above 0.9, where no action gains anything."""
-    search, moves = answered(started(Adaptive(n=64), hand_made()), {})
+    search, moves = answered(started(Adaptive(probe=4, n=64), hand_made()), {})
     assert kinds(moves) == (4, 0)
     assert search.verdict().confidence_kind is ConfidenceKind.CALIBRATED
 
 
 def test_disagreement_is_verified_and_equal_texts_once() -> None:
-    spec = Adaptive(n=4)
+    spec = Adaptive(probe=4, n=4)
     search, moves = answered(started(spec, hand_made()), {1: "a", 2: "a", 3: "b", 4: "b"}, {"a": 0.2, "b": 0.99})
     assert kinds(moves) == (4, 2)
     assert search.verdict().answer == "b"
@@ -106,18 +106,18 @@ def test_disagreement_is_verified_and_equal_texts_once() -> None:
 def test_growth_stops_at_n_and_at_the_price() -> None:
     values = {at: f"w{at % 5}" for at in range(1, 33)}
     unsure = {f"w{at}": 0.3 for at in range(5)}
-    assert kinds(answered(started(Adaptive(n=16, price=0.0), hand_made()), values, unsure)[1])[0] == 16
-    assert kinds(answered(started(Adaptive(n=16, price=0.01), hand_made()), values, unsure)[1])[0] == 8
-    assert kinds(answered(started(Adaptive(n=16, price=0.5), hand_made()), values, unsure)[1]) == (4, 0)
+    assert kinds(answered(started(Adaptive(probe=4, n=16, price=0.0), hand_made()), values, unsure)[1])[0] == 16
+    assert kinds(answered(started(Adaptive(probe=4, n=16, price=0.01), hand_made()), values, unsure)[1])[0] == 8
+    assert kinds(answered(started(Adaptive(probe=4, n=16, price=0.5), hand_made()), values, unsure)[1]) == (4, 0)
 
 
 def test_the_targets_certainty_ends_it() -> None:
     values = {1: "a", 2: "a", 3: "a", 4: "b"}
-    assert kinds(answered(started(Adaptive(n=8), hand_made(), target=0.6), values)[1]) == (4, 0)
+    assert kinds(answered(started(Adaptive(probe=4, n=8), hand_made(), target=0.6), values)[1]) == (4, 0)
 
 
 def test_a_half_verified_search_is_judged_by_votes() -> None:
-    search, moves = started(Adaptive(n=4), hand_made()).ask(8)
+    search, moves = started(Adaptive(probe=4, n=4), hand_made()).ask(8)
     for move, value in zip(moves, "aabb", strict=True):
         search = search.tell(sampled(move, value))
     before = search.verdict()
@@ -128,7 +128,7 @@ def test_a_half_verified_search_is_judged_by_votes() -> None:
 
 
 def test_a_search_over_steps_is_a_stage_with_names_of_its_own() -> None:
-    spec = Adaptive(n=7)
+    spec = Adaptive(probe=4, n=7)
     search, seen = started(spec, hand_made(STEPS)), []
     values = iter(["a", "a", "b", "b"])
     for _ in range(6):
@@ -149,7 +149,7 @@ def test_a_search_over_steps_is_a_stage_with_names_of_its_own() -> None:
 
 def climbed(ladder: tuple[StrategySpec, ...], score: float) -> tuple[Search, list[Move]]:
     """A search whose plain solutions all differ, and whose every step is a solution "c" with this score."""
-    search, seen = started(Adaptive(n=16), hand_made(*ladder)), []
+    search, seen = started(Adaptive(probe=4, n=16), hand_made(*ladder)), []
     while True:
         search, moves = search.ask(8)
         if not moves:
@@ -187,10 +187,10 @@ def test_stages_count_towards_n() -> None:
 
 def test_without_a_fit_it_grows_while_it_disagrees() -> None:
     values = {at: "ab"[at % 2] for at in range(1, 17)}
-    search, moves = answered(started(Adaptive(n=16), None), values, {"a": 0.5, "b": 0.5})
+    search, moves = answered(started(Adaptive(probe=4, n=16), None), values, {"a": 0.5, "b": 0.5})
     assert kinds(moves) == (16, 2)
     assert search.verdict().confidence_kind is ConfidenceKind.AGREEMENT
-    assert kinds(answered(started(Adaptive(n=16), None), {})[1]) == (4, 0)
+    assert kinds(answered(started(Adaptive(probe=4, n=16), None), {})[1]) == (4, 0)
 
 
 def test_the_guard_trips_when_scores_rise_and_agreement_falls() -> None:
