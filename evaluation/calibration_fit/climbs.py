@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, takewhile
 
 from domain.recipe import StrategySpec
 from evaluation.calibration_fit.runs import Run
@@ -44,16 +44,15 @@ def ladder_of(runs: Sequence[Run]) -> tuple[StrategySpec, ...]:
 def climbs(
     problems: Sequence[GradedProblem], runs: Sequence[Run], score_cost: float, *, order: int = 0
 ) -> Iterator[Climb]:
-    """Every climb of every problem that was run on the whole ladder; `order` is that of its plain solutions."""
+    """Every climb of every problem, as high up the ladder as it was run; `order` is that of its plain solutions."""
     ladder = ladder_of(runs)
     ran: dict[str, dict[StrategySpec, Run]] = {}
     for run in runs:
         ran.setdefault(run.problem, {}).setdefault(run.strategy, run)
     for index, problem in enumerate(problems):
         known = ran.get(problem.id, {})
-        if all(spec in known for spec in ladder):
-            stages = [known[spec] for spec in ladder]
-            yield from _climbs(index, problem, order, stages, score_cost)
+        stages = [known[spec] for spec in takewhile(known.__contains__, ladder)]
+        yield from _climbs(index, problem, order, stages, score_cost)
 
 
 def _climbs(
@@ -68,7 +67,7 @@ def _climbs(
 
 
 def _ways(height: int) -> Iterator[tuple[int, ...]]:
-    """All rising ways that begin anywhere on the ladder and end at its top."""
+    """All rising ways that begin anywhere on the ladder and end at its top; none without a rung."""
     lower = range(height - 1)
     for length in range(height):
         yield from ((*chosen, height - 1) for chosen in combinations(lower, length))
