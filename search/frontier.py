@@ -50,6 +50,8 @@ class Frontier(Generic[Spec]):
     """Steps of a solution that ends in this round."""
     looks: int = 0
     """Steps of look-ahead that this round has planned."""
+    held: tuple[Expansion, ...] = ()
+    """What the round will sample, or take for granted, once its first samples are back (`search.scouting`)."""
     nodes: tuple[Node, ...] = ()
     in_flight: tuple[Move, ...] = ()
     """In the order of their ids' nodes."""

@@ -14,21 +14,27 @@ from domain.problem import Problem
 from domain.verdict import Verdict
 from search.frontier import Expansion, Frontier, Spec, ask, open_step, tell
 from search.pool import pool_verdict
+from search.scouting import scouted, with_rest
 from search.tree import Node
 
 
 class Stepwise(ABC, Generic[Spec]):
     def start(self, problem: Problem, spec: Spec, seed: int) -> Frontier[Spec]:
-        return Frontier(problem, spec, seed, self.first(spec))
+        return scouted(Frontier(problem, spec, seed, self.first(spec)))
 
     def ask(self, state: Frontier[Spec], limit: int) -> tuple[Frontier[Spec], tuple[Move, ...]]:
-        return ask(state, limit, self.plan)
+        return ask(state, limit, self._next)
 
     def tell(self, state: Frontier[Spec], outcome: Outcome) -> Frontier[Spec]:
-        return tell(state, outcome, self.leads_on)
+        return with_rest(tell(state, outcome, self.leads_on))
 
     def verdict(self, state: Frontier[Spec]) -> Verdict:
         return pool_verdict(state)
+
+    def _next(self, state: Frontier[Spec]) -> Frontier[Spec] | None:
+        planned = self.plan(state)
+        begun = planned is not None and planned.first != state.first
+        return scouted(planned) if planned is not None and begun else planned
 
     @abstractmethod
     def plan(self, state: Frontier[Spec]) -> Frontier[Spec] | None:

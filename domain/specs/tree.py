@@ -14,7 +14,11 @@ from domain.specs.parameters import choice, number, number_or
 
 @dataclass(frozen=True, slots=True)
 class StepSearch:
-    """What they have in common. `aggregation` makes one number of a partial or whole solution's step scores."""
+    """What they have in common. `aggregation` makes one number of a partial or whole solution's step scores.
+
+    A step that the policy gave at least the probability `certain` (as a whole, at temperature 1) is not sampled again:
+    the other samples after the same beginning are taken to be equal to it. 1: every sample is drawn.
+    """
 
     n: int = number(16, 1, 1024)
     max_steps: int = number(40, 1, 200)
@@ -23,6 +27,7 @@ class StepSearch:
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)
     max_tokens: int = number(256, 1, 131_072)
+    certain: float = number(1.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

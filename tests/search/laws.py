@@ -57,7 +57,7 @@ def _sampled(move: Sample, rng: random.Random) -> Sampled:
     if rng.random() < 0.1:
         return Sampled(move.id, "cut", FinishReason.LENGTH, None, -1.0, cost)
     if move.stop and rng.random() > 0.2 + 0.2 * len(split_steps(move.prefix)):
-        return Sampled(move.id, rng.choice(STEPS), FinishReason.STOP, None, -1.0, cost)
+        return Sampled(move.id, rng.choice(STEPS), FinishReason.STOP, None, -2 * rng.random(), cost)
     value = rng.choice([12, 12, 12, 13, 14])
     answer = Answer(str(value), f"q:{value}") if rng.random() < 0.9 else None
     equivalent = ("q:13",) if value == 14 and rng.random() < 0.2 else ()

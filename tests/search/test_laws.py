@@ -73,6 +73,7 @@ STEPWISE: dict[str, st.SearchStrategy[object]] = {
     "max_steps": st.integers(1, 5),
     "selection": st.sampled_from(["weighted", "best"]),
     "aggregation": st.sampled_from(sorted(AGGREGATIONS)),
+    "certain": st.sampled_from([1.0, 0.5]),
 }
 WIDTH = {"width": st.sampled_from([1, 2, 3, 9, "sqrt"])}
 
@@ -128,6 +129,7 @@ class TestParticles(StrategyLaws):
         max_steps=st.integers(1, 6),
         aggregation=st.sampled_from(sorted(AGGREGATIONS)),
         selection=st.sampled_from(["weighted", "best"]),
+        certain=st.sampled_from([1.0, 0.5]),
         score_temperature=st.sampled_from([0.1, 1.0]),
         resampling=st.sampled_from(["systematic", "multinomial"]),
     )
