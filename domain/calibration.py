@@ -89,6 +89,8 @@ class ActionValue:
     rung: int = 0
     """Stages of the ladder that the state has behind it; a `search` is the stage after `to_rung` − 1 of them."""
     to_rung: int = 0
+    after: tuple[tuple[float, ...], ...] = ()
+    """For each band, the chances of the bands that the confidence is in afterwards; empty: it stays where it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from domain.specs.adaptive import Adaptive
 from domain.specs.parallel import BestOfN
 from domain.verdict import Verdict
 from search.allocation import Offer
-from search.controller import Action, Situation, best_value, gain_and_cost, next_action
+from search.controller import Action, Situation, best_offer, next_action
 from search.election import LIKELIEST, SEARCHED
 from search.guidance import Guidance
 from search.sampling import SamplingState
@@ -116,12 +116,7 @@ def offer(state: AdaptiveState) -> Offer | None:
     actions = None if calibration is None else calibration.actions
     if actions is None or state.in_flight or not state.over or not idle(state.pool, scoring=state.scoring):
         return None
-    at = _situation(state, _standing(state), None)
-    best = best_value(at, actions)
-    if best is None:
-        return None
-    gain, cost = gain_and_cost(best, at, actions)
-    return Offer(gain, cost) if cost > 0 else None
+    return best_offer(_situation(state, _standing(state), None), actions)
 
 
 def _standing(state: AdaptiveState) -> Standing:

@@ -1,15 +1,16 @@
 """What a search should do next: a pure decision over where it stands, from fitted gains or from cautious defaults.
 
-Law: an action is taken only while P(right) is expected to grow by at least the price of what it costs.
+Law: an action is taken only while what follows from it is expected to gain at least the price of what it costs.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 
 from domain.calibration import Actions, ActionValue
 from domain.recipe import StrategySpec
+from search.allocation import Offer
+from search.planning import Limits, Place, band_of, plan, reached, worth
 
 PATIENCE = 10.0
 """A caller who asks for a certainty pays this many times more for it than one who asks for an answer."""
@@ -55,54 +56,40 @@ def next_action(at: Situation, actions: Actions | None) -> Action | None:
     """None: stop."""
     if actions is None or not actions.values:
         return _cautious(at)
-    best = best_value(at, actions)
-    if best is None:
+    place, limits = _place(at), _limits(at)
+    ahead = plan(actions, _price(at), limits)
+    if not ahead.open_at(place):
         return _beyond(at)
-    worth = _worth(best, at, actions)
-    return _act(at, best) if worth > 0 and worth >= _price(at) else None
+    best = ahead.best(place, band_of(actions, at.confidence))[1]
+    return None if best is None else _act(place, best, limits)
 
 
-def best_value(at: Situation, actions: Actions) -> ActionValue | None:
-    """What gains most for its cost, whatever the price; the smaller step among equals."""
-    return max(_open(at, actions), key=lambda value: (_worth(value, at, actions), -value.to_samples), default=None)
+def best_offer(at: Situation, actions: Actions) -> Offer | None:
+    """What the best next action gains and costs, its gain at the highest price at which the search would go on."""
+    place, limits = _place(at), _limits(at)
+    band = band_of(actions, at.confidence)
+    found = worth(actions, place, band, limits)
+    if found is None:
+        return None
+    price, action = found
+    return Offer(price * action.costs[band], action.costs[band]) if action.costs[band] > 0 else None
 
 
-def gain_and_cost(value: ActionValue, at: Situation, actions: Actions) -> tuple[float, float]:
-    """Expected gain in P(right), and expected cost in costs of one plain sample."""
-    band = min(bisect_left(actions.bands, at.confidence), len(actions.bands) - 1)
-    return value.gains[band], value.costs[band]
+def _place(at: Situation) -> Place:
+    return Place(at.samples, at.scored, at.rung, at.solutions)
+
+
+def _limits(at: Situation) -> Limits:
+    return Limits(at.most, at.can_score or at.scored, at.can_search)
 
 
 def _price(at: Situation) -> float:
     return at.price if at.target is None else at.price / PATIENCE
 
 
-def _open(at: Situation, actions: Actions) -> list[ActionValue]:
-    """The values for the largest fitted number of samples that is there already, as far as they are allowed."""
-    here = [value for value in actions.values if value.scored == at.scored and value.rung == at.rung]
-    known = max((value.samples for value in here if value.samples <= at.samples), default=None)
-    return [value for value in here if value.samples == known and _allowed(value, at)]
-
-
-def _allowed(value: ActionValue, at: Situation) -> bool:
-    if value.strategy is not None:
-        return at.can_search and at.solutions + getattr(value.strategy, "n", 1) <= at.most
-    if value.action == "score" and not at.can_score:
-        return False
-    return value.to_samples == value.samples or at.solutions < at.most
-
-
-def _worth(value: ActionValue, at: Situation, actions: Actions) -> float:
-    """Expected gain in P(right) per cost of one plain sample."""
-    gain, cost = gain_and_cost(value, at, actions)
-    return gain / cost if cost > 0 else 0.0
-
-
-def _act(at: Situation, value: ActionValue) -> Action:
-    factor = value.to_samples / value.samples
-    room = at.samples + max(0, at.most - at.solutions)
-    samples = min(room, max(at.samples + (factor > 1), round(at.samples * factor)))
-    return Action(samples, at.scored or value.action in ("score", "search"), value.strategy, value.to_rung)
+def _act(place: Place, value: ActionValue, limits: Limits) -> Action:
+    after = reached(value, place, limits)
+    return Action(after.samples, after.scored or value.action == "search", value.strategy, after.rung)
 
 
 def _beyond(at: Situation) -> Action | None:

@@ -3,8 +3,8 @@
 Where a step is to be sampled several times, the first sample goes ahead. If the policy gave it at least the probability
 `certain`, the others are taken to be equal to it and cost nothing; else they are sampled as ever.
 
-Law: what is taken for granted is decided when all first samples of the round are back, from their own log-probabilities,
-so that arrival order leaves no mark. A failed, cut or unmeasured sample is never taken for the others.
+Law: what is taken for granted is decided when all first samples of the round are back, from their log-probabilities, so
+that arrival order leaves no mark. A failed, cut or unmeasured sample is never taken for the others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 from dataclasses import replace
 
 from domain.moves import FinishReason, Sample
-from search.frontier import Expansion, Frontier, Spec, places, round_nodes
+from search.frontier import Frontier, Spec, places, round_nodes
 from search.tree import Node, NodeStatus
 
 
@@ -31,9 +31,7 @@ def with_rest(state: Frontier[Spec]) -> Frontier[Spec]:
         return state
     if len(round_nodes(state)) < len(state.round):
         return state
-    scouts = {
-        (place.parent, place.branch): node for node, place in zip(round_nodes(state), places(state), strict=True)
-    }
+    scouts = {(place.parent, place.branch): node for node, place in zip(round_nodes(state), places(state), strict=True)}
     sure = [one for one in state.held if _is_sure(scouts[one.parent, one.branch], state.spec.certain)]
     open_ = [one for one in state.held if not _is_sure(scouts[one.parent, one.branch], state.spec.certain)]
     nodes = list(state.nodes)

@@ -27,6 +27,7 @@ DOUBT = 6
 class _Seen:
     problem: int
     band: int
+    to_band: int
     gain: float
     cost: float
 
@@ -81,16 +82,16 @@ def _stages(
     ladder = ladder_of(runs)
     for order in range(orders):
         for climb in climbs(problems, runs, score_cost, order=order):
-            problem = problems[climb.problem]
             after = [step.state(climb.problem, chooser_of(searched)(climb.problem)) for step in climb.steps]
             first = climb.rungs[0]
+            plain = problems[climb.problem], order, climb.start, score_cost
             for model, scored in ((voting, False), (likeliest, True)):
-                state = _ladder(climb.problem, problem, order, likeliest if scored else None, score_cost)[climb.start]
+                state = _begun(climb.problem, *plain, likeliest if scored else None)
                 key = _Key("search", climb.start, scored, climb.start, ladder[first], 0, first + 1)
-                yield key, _seen(model, state, after[0])
+                yield key, _seen(model, state, searched, after[0])
             for (rung, before), (to, then) in pairwise(zip(climb.rungs, after, strict=True)):
                 key = _Key("search", climb.start, True, climb.start, ladder[to], rung + 1, to + 1)
-                yield key, _seen(searched, before, then)
+                yield key, _seen(searched, before, searched, then)
 
 
 def _ladder(
@@ -106,12 +107,22 @@ def _ladder(
     return states
 
 
+def _begun(
+    index: int, problem: GradedProblem, order: int, size: int, score_cost: float, model: ConfidenceModel | None
+) -> State:
+    """After the first few plain solutions; verified where a `model` elects by their scores."""
+    counting = Counting("votes" if model is None else "scored", score_cost)
+    for sample in shuffled(problem, order, 0)[:size]:
+        counting.add(sample)
+    return counting.state(index, None if model is None else chooser_of(model)(index))
+
+
 def _transitions(
     plain: Mapping[int, State], scored: Mapping[int, State], voting: ConfidenceModel, likeliest: ConfidenceModel | None
 ) -> Iterator[tuple[_Key, _Seen]]:
     for size, state in plain.items():
         yield from _grown("sample", False, size, state, plain, voting)
-        yield from _grown("score", False, size, state, scored, voting, factors=(1, 2, 4))
+        yield from _grown("score", False, size, state, scored, voting, likeliest, factors=(1, 2, 4))
     if likeliest is not None:
         for size, state in scored.items():
             yield from _grown("sample", True, size, state, scored, likeliest)
@@ -124,17 +135,19 @@ def _grown(
     state: State,
     after: Mapping[int, State],
     model: ConfidenceModel,
+    then: ConfidenceModel | None = None,
     factors: Sequence[int] = REACH,
 ) -> Iterator[tuple[_Key, _Seen]]:
     for factor in factors:
         later = after.get(size * factor)
         if later is not None:
-            yield _Key(action, size, is_scored, size * factor), _seen(model, state, later)
+            yield _Key(action, size, is_scored, size * factor), _seen(model, state, then or model, later)
 
 
-def _seen(model: ConfidenceModel, before: State, after: State) -> _Seen:
+def _seen(model: ConfidenceModel, before: State, then: ConfidenceModel, after: State) -> _Seen:
+    """`then` is the model that says how sure the search is afterwards."""
     gain = float(after.right) - float(before.right)
-    return _Seen(before.problem, _band(model, before), gain, after.cost - before.cost)
+    return _Seen(before.problem, _band(model, before), _band(then, after), gain, after.cost - before.cost)
 
 
 def _band(model: ConfidenceModel, state: State) -> int:
@@ -144,14 +157,24 @@ def _band(model: ConfidenceModel, state: State) -> int:
 
 def _value(key: _Key, seen: Sequence[_Seen]) -> ActionValue:
     overall = sum(one.cost for one in seen) / len(seen)
-    gains, costs = [], []
+    gains, costs, after = [], [], []
     for band in range(len(BANDS)):
         here = [one for one in seen if one.band == band]
         trust = len({one.problem for one in here})
         mean = sum(one.gain for one in here) / len(here) if here else 0.0
         gains.append(round(mean * trust / (trust + DOUBT), 4))
         costs.append(round(sum(one.cost for one in here) / len(here) if here else overall, 3))
+        after.append(_chances(band, here, trust))
     return ActionValue(
         key.action, key.samples, key.scored, key.to_samples, tuple(gains), tuple(costs),
-        key.strategy, key.rung, key.to_rung,
+        key.strategy, key.rung, key.to_rung, tuple(after),
     )  # fmt: skip
+
+
+def _chances(band: int, here: Sequence[_Seen], problems: int) -> tuple[float, ...]:
+    """Of each band afterwards; as doubtful as the gain, an unseen outcome leaves the confidence where it is."""
+    told = problems / (problems + DOUBT)
+    counts = [sum(one.to_band == to for one in here) for to in range(len(BANDS))]
+    shares = [told * count / len(here) if here else 0.0 for count in counts]
+    shares[band] += 1.0 - told
+    return tuple(round(share, 3) for share in shares)

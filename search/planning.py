@@ -1,0 +1,110 @@
+"""What is the best that a search can still do at a price of compute: a plan over fitted actions, by backward induction.
+
+    V(state, confidence) = max(0, max over actions of gain − price × cost + Σ P(confidence after) × V(state after))
+
+An action that brings nothing by itself, as verifying the first solution, may be worth its price for what it tells. Law:
+the same table, price and limits give the same plan; V is 0 where stopping is best.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from domain.calibration import Actions, ActionValue
+
+PRICES = tuple(0.2 * 0.8**at for at in range(40))
+"""Where the worth of a search is looked for, falling; the last is 3e-5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What decides which actions are open."""
+
+    samples: int
+    """Plain solutions."""
+    scored: bool
+    rung: int = 0
+    solutions: int = 0
+    """Plain ones, and those that stages were given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    most: int
+    """Solutions in all."""
+    can_score: bool = True
+    can_search: bool = True
+
+
+@dataclass
+class Plan:
+    actions: Actions
+    price: float
+    limits: Limits
+    _best: dict[tuple[Place, int], tuple[float, ActionValue | None]] = field(default_factory=dict)
+
+    def best(self, place: Place, band: int) -> tuple[float, ActionValue | None]:
+        """V, and the action that has it; None: stop."""
+        key = place, band
+        found = self._best.get(key)
+        if found is None:
+            open_ = ((self._worth(value, place, band), value) for value in self.open_at(place))
+            found = max(open_, key=lambda one: (one[0], -one[1].to_samples), default=(0.0, None))
+            found = self._best[key] = found if found[0] > 0 else (0.0, None)
+        return found
+
+    def _worth(self, value: ActionValue, place: Place, band: int) -> float:
+        after = reached(value, place, self.limits)
+        now = value.gains[band] - self.price * value.costs[band]
+        if not value.after:
+            return now + self.best(after, band)[0]
+        return now + sum(chance * self.best(after, to)[0] for to, chance in enumerate(value.after[band]) if chance)
+
+    def open_at(self, place: Place) -> list[ActionValue]:
+        """The values for the largest fitted number of samples that is there already, as far as they are allowed."""
+        here = [one for one in self.actions.values if one.scored == place.scored and one.rung == place.rung]
+        known = max((one.samples for one in here if one.samples <= place.samples), default=None)
+        return [one for one in here if one.samples == known and self._allowed(one, place)]
+
+    def _allowed(self, value: ActionValue, place: Place) -> bool:
+        if value.strategy is not None:
+            return self.limits.can_search and place.solutions + asked_of(value) <= self.limits.most
+        if value.action == "score" and not self.limits.can_score:
+            return False
+        return value.to_samples == value.samples or place.solutions < self.limits.most
+
+
+@lru_cache(maxsize=256)
+def plan(actions: Actions, price: float, limits: Limits) -> Plan:
+    """Kept, since searches of one stack ask for few different ones."""
+    return Plan(actions, price, limits)
+
+
+def reached(value: ActionValue, place: Place, limits: Limits) -> Place:
+    """Where the action leads to."""
+    if value.strategy is not None:
+        return Place(place.samples, True, value.to_rung, place.solutions + asked_of(value))
+    room = max(0, limits.most - place.solutions)
+    grown = round(place.samples * value.to_samples / value.samples) - place.samples
+    more = min(room, max(grown, int(value.to_samples > value.samples)))
+    return Place(place.samples + more, place.scored or value.action == "score", place.rung, place.solutions + more)
+
+
+def asked_of(value: ActionValue) -> int:
+    """Solutions that a stage is given."""
+    return getattr(value.strategy, "n", 1)
+
+
+def band_of(actions: Actions, confidence: float) -> int:
+    return min(bisect_left(actions.bands, confidence), len(actions.bands) - 1)
+
+
+def worth(actions: Actions, place: Place, band: int, limits: Limits) -> tuple[float, ActionValue] | None:
+    """The highest price at which going on is still worth it, and the action that is best then; None: at no price."""
+    for price in PRICES:
+        value, action = plan(actions, price, limits).best(place, band)
+        if action is not None and value > 0:
+            return price, action
+    return None
