@@ -19,7 +19,7 @@ from domain.specs.adaptive import Adaptive
 @dataclass(frozen=True, slots=True)
 class Effort:
     samples: int
-    """Most solutions, those of searches over steps included."""
+    """Most plain solutions, and the largest search over steps."""
     probe: int
     price: float
     """Least gain in P(right) for the cost of one plain sample."""
@@ -31,9 +31,9 @@ EFFORTS: dict[str, Effort] = {
     "none": Effort(1, 1, 1.0, 0.0),
     "minimal": Effort(4, 1, 0.02, 0.7),
     "low": Effort(16, 1, 0.01, 0.8),
-    "medium": Effort(64, 1, 0.002, 0.95),
-    "high": Effort(128, 1, 0.0005, 0.98),
-    "xhigh": Effort(256, 1, 0.0002, 0.99),
+    "medium": Effort(64, 1, 0.003, 0.95),
+    "high": Effort(128, 1, 0.001, 0.98),
+    "xhigh": Effort(256, 1, 0.0003, 0.99),
     "max": Effort(512, 4, 0.0, 0.995),
 }
 DEFAULT_EFFORT = "medium"

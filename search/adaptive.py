@@ -194,7 +194,6 @@ def _situation(state: AdaptiveState, standing: Standing, target: float | None) -
         can_score=not state.scoring,
         can_search=not silent,
         rung=state.rung,
-        solutions=len(state.pool.nodes) + sum(getattr(stage.spec, "n", 1) for stage in state.stages),
     )
 
 

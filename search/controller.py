@@ -29,7 +29,7 @@ class Situation:
     scored: bool
     confidence: float
     most: int
-    """Solutions that may be asked for, those of stages included."""
+    """Plain solutions that may be asked for, and the largest stage."""
     price: float
     target: float | None
     can_score: bool
@@ -37,8 +37,6 @@ class Situation:
     """Whether searches over steps are allowed."""
     rung: int = 0
     """Where on the fitted ladder of stages the search stands."""
-    solutions: int = 0
-    """Plain ones, and those that stages were given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def best_offer(at: Situation, actions: Actions) -> Offer | None:
 
 
 def _place(at: Situation) -> Place:
-    return Place(at.samples, at.scored, at.rung, at.solutions)
+    return Place(at.samples, at.scored, at.rung)
 
 
 def _limits(at: Situation) -> Limits:
@@ -94,9 +92,9 @@ def _act(place: Place, value: ActionValue, limits: Limits) -> Action:
 
 def _beyond(at: Situation) -> Action | None:
     """Nothing was fitted for this state; a caller who asked for a certainty still gets more samples."""
-    if at.target is None or at.solutions >= at.most:
+    if at.target is None or at.samples >= at.most:
         return None
-    return Action(at.samples + min(at.samples * (GROWTH - 1), at.most - at.solutions), at.scored)
+    return Action(min(at.most, at.samples * GROWTH), at.scored, rung=at.rung)
 
 
 def _cautious(at: Situation) -> Action | None:

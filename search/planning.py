@@ -26,14 +26,12 @@ class Place:
     """Plain solutions."""
     scored: bool
     rung: int = 0
-    solutions: int = 0
-    """Plain ones, and those that stages were given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     most: int
-    """Solutions in all."""
+    """Plain solutions, and solutions of any one stage."""
     can_score: bool = True
     can_search: bool = True
 
@@ -70,10 +68,10 @@ class Plan:
 
     def _allowed(self, value: ActionValue, place: Place) -> bool:
         if value.strategy is not None:
-            return self.limits.can_search and place.solutions + asked_of(value) <= self.limits.most
+            return self.limits.can_search and getattr(value.strategy, "n", 1) <= self.limits.most
         if value.action == "score" and not self.limits.can_score:
             return False
-        return value.to_samples == value.samples or place.solutions < self.limits.most
+        return value.to_samples == value.samples or place.samples < self.limits.most
 
 
 @lru_cache(maxsize=256)
@@ -85,16 +83,13 @@ def plan(actions: Actions, price: float, limits: Limits) -> Plan:
 def reached(value: ActionValue, place: Place, limits: Limits) -> Place:
     """Where the action leads to."""
     if value.strategy is not None:
-        return Place(place.samples, True, value.to_rung, place.solutions + asked_of(value))
-    room = max(0, limits.most - place.solutions)
-    grown = round(place.samples * value.to_samples / value.samples) - place.samples
-    more = min(room, max(grown, int(value.to_samples > value.samples)))
-    return Place(place.samples + more, place.scored or value.action == "score", place.rung, place.solutions + more)
+        return Place(place.samples, True, value.to_rung)
+    grown = max(place.samples + (value.to_samples > value.samples), round(place.samples * _factor(value)))
+    return Place(max(place.samples, min(limits.most, grown)), place.scored or value.action == "score", place.rung)
 
 
-def asked_of(value: ActionValue) -> int:
-    """Solutions that a stage is given."""
-    return getattr(value.strategy, "n", 1)
+def _factor(value: ActionValue) -> float:
+    return value.to_samples / value.samples
 
 
 def band_of(actions: Actions, confidence: float) -> int:

@@ -11,8 +11,8 @@ from domain.specs.parameters import number
 @dataclass(frozen=True, slots=True)
 class Adaptive:
     """Sample `probe` solutions; then do what promises the largest gain in P(right) for its cost (verify them, sample
-    more, or search over steps), until the search is sure enough, nothing is worth `price`, or `n` solutions are there,
-    those of searches over steps included.
+    more, or search over steps), until the search is sure enough, nothing is worth `price`, or `n` solutions are there.
+    No search over steps is larger than `n`.
 
     `price` is the least gain in P(right) that the cost of one plain sample must bring. `confidence` is where the search
     stops by itself; a job's own confidence target goes before it. What actions bring is fitted (`deliberate
@@ -22,7 +22,7 @@ class Adaptive:
     name: ClassVar[str] = "adaptive"
     n: int = number(64, 1, 4096)
     probe: int = number(1, 1, 16)
-    price: float = number(0.002, 0.0, 1.0)
+    price: float = number(0.003, 0.0, 1.0)
     confidence: float = number(0.95, 0.0, 1.0)
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)

@@ -128,7 +128,7 @@ def test_a_half_verified_search_is_judged_by_votes() -> None:
 
 
 def test_a_search_over_steps_is_a_stage_with_names_of_its_own() -> None:
-    spec = Adaptive(probe=4, n=7)
+    spec = Adaptive(probe=4, n=4)
     search, seen = started(spec, hand_made(STEPS)), []
     values = iter(["a", "a", "b", "b"])
     for _ in range(6):
@@ -179,8 +179,8 @@ def test_stages_follow_each_other_while_it_is_unsure() -> None:
     assert sure.verdict().answer == "c"
 
 
-def test_stages_count_towards_n() -> None:
-    ladder = (Beam(n=3, width=3), Beam(n=10, width=10))
+def test_no_stage_is_larger_than_n() -> None:
+    ladder = (Beam(n=3, width=3), Beam(n=17, width=17))
     _, asked = climbed(ladder, 0.5)
     assert sum(isinstance(move, Sample) and bool(move.stop) for move in asked) == 3
 

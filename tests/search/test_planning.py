@@ -17,7 +17,7 @@ SCORE = ActionValue("score", 1, False, 1, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), afte
 SMALL = ActionValue("search", 1, True, 1, (0.4, 0.2, 0.0), (4.0, 4.0, 4.0), Particles(n=4), 0, 1)
 LARGE = ActionValue("search", 1, True, 1, (0.1, 0.1, 0.0), (16.0, 16.0, 16.0), Particles(n=16), 1, 2)
 TABLE = Actions(BANDS, (SCORE, SMALL, LARGE))
-START = Place(1, False, 0, 1)
+START = Place(1, False)
 
 
 def made(price: float, most: int = 64) -> Plan:
@@ -34,36 +34,36 @@ def test_what_an_action_tells_is_worth_something() -> None:
 
 def test_a_dear_unit_of_compute_stops_it() -> None:
     assert made(0.1).best(START, MIDDLE) == (0.0, None)
-    assert made(0.099).best(Place(1, True, 0, 1), LOW)[1] is SMALL
-    assert made(0.101).best(Place(1, True, 0, 1), LOW)[1] is None
+    assert made(0.099).best(Place(1, True), LOW)[1] is SMALL
+    assert made(0.101).best(Place(1, True), LOW)[1] is None
 
 
-def test_stages_count_towards_the_most() -> None:
-    scored = Place(1, True, 0, 1)
-    assert made(0.001, most=4).best(scored, LOW)[1] is None
-    assert made(0.001, most=5).best(scored, LOW) == (pytest.approx(0.4 - 0.004), SMALL)
-    assert made(0.001, most=21).best(scored, LOW)[0] == pytest.approx(0.4 - 0.004 + 0.1 - 0.016)
-    assert reached(SMALL, scored, Limits(64)) == Place(1, True, 1, 5)
+def test_no_stage_is_larger_than_the_most() -> None:
+    scored = Place(1, True)
+    assert made(0.001, most=3).best(scored, LOW)[1] is None
+    assert made(0.001, most=4).best(scored, LOW) == (pytest.approx(0.4 - 0.004), SMALL)
+    assert made(0.001, most=16).best(scored, LOW)[0] == pytest.approx(0.4 - 0.004 + 0.1 - 0.016)
+    assert reached(SMALL, scored, Limits(64)) == Place(1, True, 1)
 
 
 def test_without_a_verifier_nothing_is_searched_or_scored() -> None:
     assert plan(TABLE, 0.001, Limits(64, can_score=False)).best(START, MIDDLE) == (0.0, None)
-    assert plan(TABLE, 0.001, Limits(64, can_search=False)).best(Place(1, True, 0, 1), LOW) == (0.0, None)
+    assert plan(TABLE, 0.001, Limits(64, can_search=False)).best(Place(1, True), LOW) == (0.0, None)
 
 
 def test_growth_keeps_to_the_room_there_is() -> None:
     grow = ActionValue("sample", 4, True, 8, (0.1,), (4.0,))
-    assert reached(grow, Place(4, True, 0, 4), Limits(6)) == Place(6, True, 0, 6)
-    assert reached(grow, Place(5, True, 0, 5), Limits(64)) == Place(10, True, 0, 10)
+    assert reached(grow, Place(4, True), Limits(6)) == Place(6, True)
+    assert reached(grow, Place(5, True), Limits(64)) == Place(10, True)
 
 
 def test_the_worth_is_the_highest_price_at_which_it_goes_on() -> None:
-    found = worth(TABLE, Place(1, True, 0, 1), LOW, Limits(64))
+    found = worth(TABLE, Place(1, True), LOW, Limits(64))
     assert found is not None
     price, action = found
     assert action is SMALL
     assert 0.08 < price < 0.1
-    assert worth(TABLE, Place(1, True, 0, 1), HIGH, Limits(64)) is None
+    assert worth(TABLE, Place(1, True), HIGH, Limits(64)) is None
 
 
 def test_bands_end_where_they_say() -> None:
