@@ -15,8 +15,11 @@ from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.calibration_fit.trajectories import Counting, State, shuffled
 
-BANDS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 1.0)
+BANDS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1.0)
+"""Few, since every job's trace holds the table."""
 LADDER = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+LOW = 16
+"""Beyond so many plain solutions nothing is fitted where there are stages, which bring more there."""
 REACH = (2, 4)
 """Factors by which one action may grow the samples."""
 DOUBT = 6
@@ -62,7 +65,8 @@ def fit_actions(
             plain = _ladder(index, problem, order, None, score_cost)
             scored = {} if likeliest is None else _ladder(index, problem, order, likeliest, score_cost)
             for key, one in _transitions(plain, scored, voting, likeliest):
-                seen.setdefault(key, []).append(one)
+                if searched is None or key.to_samples <= LOW:
+                    seen.setdefault(key, []).append(one)
     if likeliest is not None and searched is not None:
         for key, one in _stages(problems, runs, voting, likeliest, searched, score_cost, orders):
             seen.setdefault(key, []).append(one)
@@ -177,4 +181,4 @@ def _chances(band: int, here: Sequence[_Seen], problems: int) -> tuple[float, ..
     counts = [sum(one.to_band == to for one in here) for to in range(len(BANDS))]
     shares = [told * count / len(here) if here else 0.0 for count in counts]
     shares[band] += 1.0 - told
-    return tuple(round(share, 3) for share in shares)
+    return tuple(round(share, 2) for share in shares)
