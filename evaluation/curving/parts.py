@@ -12,6 +12,8 @@ from evaluation.quality.record import ProblemItem
 SHORT = 64
 """Size of the pools that every problem gets first: that of the reference."""
 POOLED = (ADAPTIVE, EFFORT, OPTIMAL, VOTING)
+HIGHER = (128, 256, 512)
+"""Budgets of the efforts above the default one: what they sample beyond a pool they sample themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,9 @@ def spread(items: Sequence[ProblemItem], n: int) -> tuple[ProblemItem, ...]:
 def parts(extent: Extent) -> tuple[Part, ...]:
     """What the issue asks for with the first seed, the other seeds of the pools, then steps and large budgets."""
     first, *others = extent.seeds
-    found = [*_pools(extent, first, SHORT), _revisions(extent, first)]
+    found = [*_pools(extent, first, SHORT), *_efforts(extent, first), _revisions(extent, first)]
     for seed in others:
-        found += _pools(extent, seed, SHORT)
+        found += [*_pools(extent, seed, SHORT), *_efforts(extent, seed)]
     found += [*_steps(extent, first, "n ≤ 16"), *_pools(extent, first, extent.most), *_steps(extent, first, "n > 16")]
     for seed in others:
         found += [_revisions(extent, seed), *_steps(extent, seed, "n ≤ 16"), *_pools(extent, seed, extent.most)]
@@ -62,6 +64,11 @@ def _pools(extent: Extent, seed: int, size: int) -> Iterator[Part]:
     sizes = tuple(n for n in extent.sizes if n <= size)
     name = f"pools of {size}, seed {seed}"
     yield Part(name, extent.items, seed, size, sizes, POOLED, tuple(n for n in sizes if n >= 4))
+
+
+def _efforts(extent: Extent, seed: int) -> Iterator[Part]:
+    if extent.most >= SHORT:
+        yield Part(f"higher efforts, seed {seed}", extent.items, seed, SHORT, (), (EFFORT,), HIGHER)
 
 
 def _revisions(extent: Extent, seed: int) -> Part:
