@@ -12,7 +12,7 @@ from evaluation.quality.record import ProblemItem
 SHORT = 64
 """Size of the pools that every problem gets first: that of the reference."""
 POOLED = (ADAPTIVE, EFFORT, OPTIMAL, VOTING)
-HIGHER = (128, 256, 512)
+HIGHER = (128, 256)
 """Budgets of the efforts above the default one: what they sample beyond a pool they sample themselves."""
 
 
@@ -49,9 +49,9 @@ def spread(items: Sequence[ProblemItem], n: int) -> tuple[ProblemItem, ...]:
 def parts(extent: Extent) -> tuple[Part, ...]:
     """What the issue asks for with the first seed, the other seeds of the pools, then steps and large budgets."""
     first, *others = extent.seeds
-    found = [*_pools(extent, first, SHORT), *_efforts(extent, first), _revisions(extent, first)]
-    for seed in others:
-        found += [*_pools(extent, seed, SHORT), *_efforts(extent, seed)]
+    found = [one for seed in extent.seeds for one in _pools(extent, seed, SHORT)]
+    found += [one for seed in extent.seeds for one in _efforts(extent, seed)]
+    found.append(_revisions(extent, first))
     found += [*_steps(extent, first, "n ≤ 16"), *_pools(extent, first, extent.most), *_steps(extent, first, "n > 16")]
     for seed in others:
         found += [_revisions(extent, seed), *_steps(extent, seed, "n ≤ 16"), *_pools(extent, seed, extent.most)]
