@@ -18,6 +18,8 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json"
 VERIFIER_FORMAT = "verifier.json"
 """In the folder of a verifier that is no plain token classifier: names its format and its features."""
 VERIFIER_HEAD = "verifier_head.safetensors"
+REVISER = "reviser"
+"""Folder within a policy's: a second checkpoint, for the calls that show earlier attempts."""
 _GIT_LFS = b"version https://git-lfs"
 
 
@@ -61,6 +63,18 @@ def check_model_folder(spec: str, head: Head) -> Path:
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         raise ConfigurationError(f"model folder {folder} has no tokenizer: add its tokenizer.json")
     return folder
+
+
+def check_policy_folder(spec: str) -> Path:
+    """The folder of a policy, with the reviser's in it where there is one."""
+    folder = check_model_folder(spec, Head.CAUSAL_LM)
+    if has_reviser(spec):
+        check_model_folder(str(folder / REVISER), Head.CAUSAL_LM)
+    return folder
+
+
+def has_reviser(spec: str) -> bool:
+    return is_local(spec) and (Path(spec).expanduser() / REVISER).is_dir()
 
 
 def check_verifier_folder(spec: str) -> Path:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from domain.settings import NO_VERIFIER, Settings
-from inference.checks import Head, check_model_folder, check_verifier_folder, is_local
+from inference.checks import REVISER, check_policy_folder, check_verifier_folder, has_reviser, is_local
 
 
 def check_policy(settings: Settings) -> str:
     """What the policy is. Raises ConfigurationError with the remedy."""
-    return _check(settings.policy, lambda spec: check_model_folder(spec, Head.CAUSAL_LM))
+    said = _check(settings.policy, check_policy_folder)
+    return f"{said}, and its {REVISER}" if has_reviser(settings.policy) else said
 
 
 def check_verifier(settings: Settings) -> str:
