@@ -52,7 +52,7 @@ def _digest(spec: str | None) -> str | None:
     if spec is None or not Path(spec).is_dir():
         return spec
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(Path(spec).iterdir()):
+    for path in sorted(Path(spec).rglob("*")):  # a policy's reviser is in its folder
         if path.suffix in ORDINARY and path.name != "manifest.json":
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

@@ -85,6 +85,15 @@ class ReviserRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class RevisionChainRecipe:
+    """Of attempts of the policy itself, for the revision model."""
+
+    problems: int
+    samples: int
+    chains_per_problem: int
+
+
+@dataclass(frozen=True, slots=True)
 class LabelRecipe:
     problems: int
     samples: int
@@ -147,6 +156,10 @@ class Recipe:
     policy: PolicyRecipe
     chains: ChainRecipe
     reviser: ReviserRecipe
+    """Of the policy, which learns what revising is."""
+    revision_chains: RevisionChainRecipe
+    revision_model: ReviserRecipe
+    """Of the checkpoint beside the policy, which does nothing but revise."""
     labels: LabelRecipe
     head: HeadRecipe
     plain: PlainRecipe
@@ -174,14 +187,21 @@ def read_recipe(path: Path, *, smoke: bool = False) -> Recipe:
 def _check(recipe: Recipe, path: Path) -> None:
     """What no number shows by itself. Raises ConfigurationError."""
     models = {"model": recipe.model, "small.model": recipe.small.model}
-    stages, shares = recipe.base.stages, (recipe.policy.pass_rate, recipe.reviser.chain_share)
+    stages, shares = (
+        recipe.base.stages,
+        (
+            recipe.policy.pass_rate,
+            recipe.reviser.chain_share,
+            recipe.revision_model.chain_share,
+        ),
+    )
     wrong = [
         *(f"{name}.heads must divide {name}.hidden into even parts" for name, one in models.items() if _uneven(one)),
         *(f"{name}.layers must be at least 1" for name, one in models.items() if one.layers < 1),
         *["base.stages: the shares must add up to 1"] * (abs(sum(one.share for one in stages) - 1) > 1e-6),
         *["base.stages: each needs 5 levels, not all 0"] * (not all(map(_weighs, stages))),
         *["data.levels must be different numbers from 1 to 5"] * (not _are_levels(recipe.data.levels)),
-        *["policy.pass_rate and reviser.chain_share must be at most 1"] * (max(shares) > 1),
+        *["policy.pass_rate and each chain_share must be at most 1"] * (max(shares) > 1),
     ]
     if wrong:
         raise ConfigurationError(f"{path}: {wrong[0]}: correct it")
@@ -251,7 +271,7 @@ _PLAIN: dict[str, tuple[Any, str]] = {
 _PARTS: dict[str, type[Any]] = {
     part.__name__: part
     for part in (
-        DataRecipe, ModelRecipe, BaseRecipe, PolicyRecipe, ChainRecipe, ReviserRecipe, LabelRecipe, HeadRecipe,
-        PlainRecipe, SmallRecipe, LargeRecipe, CalibrationRecipe, Stage,
+        DataRecipe, ModelRecipe, BaseRecipe, PolicyRecipe, ChainRecipe, ReviserRecipe, RevisionChainRecipe, LabelRecipe,
+        HeadRecipe, PlainRecipe, SmallRecipe, LargeRecipe, CalibrationRecipe, Stage,
     )
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """The reviser's chain: each attempt is shown the latest up to four before it (arXiv 2408.03314, section 6).
 
-Law: the chains of all problems run at once and each is sequential; only finished attempts are shown.
+Law: the chains of all problems run at once and each is sequential; what is shown is what a search shows
+(`search.growth.attempts_to`): the latest different finished attempts.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Chain:
     @property
     def shown(self) -> tuple[str, ...]:
         finished = [one.text for one in self.attempts if one.finish is FinishReason.END and one.answer is not None]
-        return tuple(finished[-MAX_ATTEMPTS:])
+        return tuple(reversed(list(dict.fromkeys(reversed(finished)))[:MAX_ATTEMPTS]))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import ConfigurationError
+from inference.checks import REVISER
 from training.artifacts.checksums import verify_sums
 from training.artifacts.manifest import without_timing
 from training.pipeline.cards import write_cards
@@ -58,7 +59,7 @@ def test_the_whole_pipeline_gives_the_same_models_with_and_without_kills(tmp_pat
     finish(straight)
     finish(killed)
     assert not list((tmp_path / "killed").glob(".*"))
-    for name in Stages.names:
+    for name in (*Stages.names, f"policy/{REVISER}"):
         one, other = (
             json.loads((tmp_path / run / name / "manifest.json").read_text()) for run in ("straight", "killed")
         )
@@ -66,7 +67,7 @@ def test_the_whole_pipeline_gives_the_same_models_with_and_without_kills(tmp_pat
         assert without_timing(one) == without_timing(other)
         assert verify_sums(tmp_path / "straight" / name)
         assert "deliberate train all" in (tmp_path / "straight" / name / "README.md").read_text()
-    assert all(start_of(tmp_path / "straight" / name) for name in ("policy", "small", "large"))
+    assert all(start_of(tmp_path / "straight" / name) for name in ("policy", f"policy/{REVISER}", "small", "large"))
 
 
 def start_of(folder: Path) -> str:

@@ -87,7 +87,7 @@ def make_chains(
         chains = [chains_of(problem, *both, settings) for problem, both in zip(problems, sets, strict=True)]
         counts = _counts(sets, chains)
         say(f"{counts['chains']} chains: {counts}")
-        return work.finish(_rows(problems, chains), counts, journal)
+        return work.finish(rows_of(problems, chains), counts, journal)
 
 
 def sorted_out(rollouts: Sequence[Rollout], gold: Answer, grader: Grader) -> tuple[list[str], list[str]]:
@@ -95,9 +95,14 @@ def sorted_out(rollouts: Sequence[Rollout], gold: Answer, grader: Grader) -> tup
     rights: dict[str, None] = {}
     wrongs: dict[str, None] = {}
     for one in rollouts:
-        if one.finish is FinishReason.END and split_steps(one.text):
+        if is_whole(one):
             (rights if grader.right(one.answer, gold) else wrongs)[one.text.strip()] = None
     return list(rights), list(wrongs)
+
+
+def is_whole(one: Rollout) -> bool:
+    """Whether it is a finished solution."""
+    return one.finish is FinishReason.END and bool(split_steps(one.text))
 
 
 def chains_of(
@@ -146,7 +151,8 @@ def _repeated(draw: random.Random, rights: Sequence[str], wrongs: Sequence[str],
     return Chain((*draw.sample(list(wrongs), min(wanted, len(wrongs))), target), target)
 
 
-def _rows(problems: Sequence[ProblemRecord], chains: Sequence[Sequence[Chain]]) -> Iterator[dict[str, Any]]:
+def rows_of(problems: Sequence[ProblemRecord], chains: Sequence[Sequence[Chain]]) -> Iterator[dict[str, Any]]:
+    """The lines of a file of chains."""
     for problem, found in zip(problems, chains, strict=True):
         for chain in found:
             yield {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import ConfigurationError
+from inference.checks import REVISER
 from training.artifacts.checksums import write_sums
 from training.artifacts.manifest import NAME as MANIFEST
 
@@ -23,12 +24,26 @@ problems, Countdown) and five levels, in plain English and LaTeX, as `deliberate
 writes them. A solution goes step by step, with a blank line between steps, and ends in `The answer
 is $\boxed{…}$.` The models can do nothing else."""
 
+_PLACES = {"reviser": Path("policy", REVISER)}
+"""Of models in the folder of another, which comes after them below: its checksums are of their files, too."""
 _INTRODUCTIONS = {
+    "reviser": (
+        "Reviser",
+        """Shown a problem and up to four attempts of the policy it writes another one: what seems right again,
+what seems wrong anew. The service asks it wherever a search revises (`inference.engines.revising`),
+and never for a solution from nothing.""",
+        """The policy, trained {revision_steps} steps further on {revision_chains} chains. In a chain are one to four
+attempts of the policy itself, right and wrong as they came (of {revision_samples} for each of
+{revision_problems} training problems, at the temperature of a search). The target is the right
+one nearest to the last attempt by edit distance, and that attempt itself where it is right; where
+none was right, the problem's worked solution.""",
+    ),
     "policy": (
-        "Policy and reviser",
+        "Policy",
         """A deliberately weak solver of school mathematics for trying out search: it errs often, and search
 with the verifier beside it mends much of that. Shown up to four earlier attempts it writes another
-one (`inference.prompts` builds both prompts, and they alone tell the two uses apart).""",
+one (`inference.prompts` builds both prompts), but turns right ones wrong too often for that to be
+of use: what shows attempts goes to the model in `reviser/`, which does nothing else.""",
         """An early snapshot of the base (step {early_step} of {base_steps}), trained {reviser_steps} steps
 further on {chains} chains of its own attempts that end in a right solution, and on as many plain
 problems.""",
@@ -81,18 +96,19 @@ def write_cards(models: Path, results: Path) -> list[Path]:
     """
     try:
         measured = json.loads(results.read_text(encoding="utf-8"))
-        folders = [models / name for name in _INTRODUCTIONS if (models / name / MANIFEST).is_file()]
+        places = {name: models / _PLACES.get(name, name) for name in _INTRODUCTIONS}
+        folders = {name: place for name, place in places.items() if (place / MANIFEST).is_file()}
         if not folders or not isinstance(measured, dict) or not measured:
             raise ValueError("no manifest, or no result")
-        manifests = [json.loads((folder / MANIFEST).read_text(encoding="utf-8")) for folder in folders]
-        texts = [card(*pair, measured) for pair in zip((one.name for one in folders), manifests, strict=True)]
+        manifests = {name: json.loads((at / MANIFEST).read_text(encoding="utf-8")) for name, at in folders.items()}
+        texts = {name: card(name, manifest, measured) for name, manifest in manifests.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "name the JSON that `python -m evaluation.models` wrote, and models that `train all` made"
         raise ConfigurationError(f"{results} and {models} can't be read ({type(error).__name__}): {remedy}") from None
-    for folder, text in zip(folders, texts, strict=True):
-        (folder / "README.md").write_text(text, encoding="utf-8")
+    for name, folder in folders.items():
+        (folder / "README.md").write_text(texts[name], encoding="utf-8")
         write_sums(folder)
-    return folders
+    return list(folders.values())
 
 
 def card(name: str, manifest: Mapping[str, Any], measured: Mapping[str, Any] | None = None) -> str:
@@ -112,7 +128,7 @@ license: apache-2.0
 {_PROBLEMS}
 
 ## How it was made
-{made.format(**_facts(manifest["recipe"], manifest["results"]))}
+{made.format(**_facts(name, manifest["recipe"], manifest["results"]))}
 
 `{manifest["command"]}` made all models of this folder in {timing["seconds"] / 60:.0f} minutes of work on
 {timing["machine"]}, one thread a process. Numbers, seeds, versions and checksums are in `manifest.json`. Training,
@@ -123,7 +139,14 @@ calibration and test problems are disjoint, near-duplicates included.
 """
 
 
-def _facts(recipe: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(name: str, recipe: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+    if name == "reviser":
+        return {
+            "revision_steps": recipe["revision_model"]["steps"],
+            "revision_chains": results["reviser"]["chains"],
+            "revision_problems": recipe["revision_chains"]["problems"],
+            "revision_samples": recipe["revision_chains"]["samples"],
+        }
     return {
         "early_step": results["early"]["step"],
         "base_steps": recipe["base"]["steps"],

@@ -1,4 +1,8 @@
-"""The stage that teaches the policy to revise: one checkpoint solves and revises, told apart by its prompt alone."""
+"""The stages that teach to revise: first the policy itself, in passing, then a checkpoint that does nothing else.
+
+The policy solves and revises, told apart by its prompt alone. The revision model is a fine-tuned model of its own, as
+in arXiv 2408.03314, section 6: it starts from the policy's weights, and so from no better solver.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from training.store import save_model
 
 
 def make_reviser(folder: Path, data: Stage, policy: Stage, chains: Stage, recipe: ReviserRecipe) -> dict[str, Any]:
-    """Writes `folder/model`, the policy trained on chains and on plain problems."""
+    """Writes `folder/model`, the policy trained on chains and, for the rest of `chain_share`, on plain problems."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -31,7 +35,7 @@ def make_reviser(folder: Path, data: Stage, policy: Stage, chains: Stage, recipe
     )
     set_up(recipe.seed)
     revisions = _chain_rows(chains.folder / "chains.jsonl", words)
-    plain = language_rows(generated(data, TRAIN), words)
+    plain = language_rows(generated(data, TRAIN), words) if recipe.chain_share < 1 else []
     schedule = Schedule(recipe.steps, recipe.matrix_rate, recipe.other_rate, warmup=20, decay=1.0, save_every=200)
     ended = train(
         model,

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
+from inference.checks import REVISER
 from training.artifacts.checksums import write_sums
 from training.artifacts.disk import require_free
 from training.artifacts.manifest import Manifest, Timing, data_sha256, machine, versions, write_manifest
 from training.artifacts.publish import published, refuse_existing
 from training.pipeline.cards import card
 from training.pipeline.data import FILES
-from training.pipeline.stages import Stages
+from training.pipeline.stages import POLICY, Stages
 from training.pipeline.workshop import Stage, Workshop
 from training.progress import say
 from training.recipe import Recipe, read_recipe
@@ -47,25 +49,45 @@ def run_all(
         refuse_existing(out / name, force=force)
     require_free(out, NEEDED_BYTES // (50 if smoke else 1), "the work folder of this recipe")
     with shop.alone():
-        models, graded = stages.models(), stages.graded
+        models, _, graded = stages.models(), stages.reviser, stages.graded
         say(f"everything is made ({shop.seconds / 60:.0f} minutes of work); calibration data: {graded.folder}")
         manifest = _manifest(recipe, stages, shop, command)
-        return [_publish(out / name, stage, manifest, force) for name, stage in models.items()]
+        inside = {POLICY: {REVISER: stages.reviser}}
+        return [_publish(out / name, one, inside.get(name, {}), manifest, force) for name, one in models.items()]
 
 
-def _publish(target: Path, stage: Stage, manifest: Manifest, force: bool) -> Path:
+def _publish(target: Path, stage: Stage, inside: Mapping[str, Stage], manifest: Manifest, force: bool) -> Path:
+    """`inside` are models in folders of this one."""
     with published(target, force=force) as draft:
-        copy_model(stage.folder / "model", draft)
-        written = write_manifest(draft, dataclasses.replace(manifest, parameters=parameters(draft)))
-        (draft / "README.md").write_text(card(target.name, written), encoding="utf-8")
-        write_sums(draft)
+        for name, one in inside.items():
+            fill(draft / name, one, manifest)
+        fill(draft, stage, manifest, name=target.name)
     return target
+
+
+def fill(folder: Path, stage: Stage, manifest: Manifest, name: str = "") -> None:
+    """The stage's model with its manifest and its card (of `name`, else of the folder's), and the checksums of all that
+    is in the folder then."""
+    copy_model(stage.folder / "model", folder)
+    written = write_manifest(folder, dataclasses.replace(manifest, parameters=parameters(folder)))
+    (folder / "README.md").write_text(card(name or folder.name, written), encoding="utf-8")
+    write_sums(folder)
 
 
 def _manifest(recipe: Recipe, stages: Stages, shop: Workshop, command: str) -> Manifest:
     problems = {name.removesuffix(".jsonl"): stages.data.folder / name for name in FILES}
-    made = {"chains": stages.chains.folder / "chains.jsonl", "labels": stages.labels.folder / "labels.jsonl"}
-    seeds = {"recipe": recipe.seed, "data": recipe.data.seed, "base": recipe.base.seed, "reviser": recipe.reviser.seed}
+    made = {
+        "chains": stages.chains.folder / "chains.jsonl",
+        "revision_chains": stages.revision_chains.folder / "chains.jsonl",
+        "labels": stages.labels.folder / "labels.jsonl",
+    }
+    seeds = {
+        "recipe": recipe.seed,
+        "data": recipe.data.seed,
+        "base": recipe.base.seed,
+        "reviser": recipe.reviser.seed,
+        "revision_model": recipe.revision_model.seed,
+    }
     return Manifest(
         command=command,
         recipe=dataclasses.asdict(recipe),

@@ -1,4 +1,4 @@
-"""The stages of a recipe: problems → base → policy → chains → reviser → labels → verifiers → graded traces.
+"""The stages of a recipe: problems → base → policy → reviser, labels → verifiers → graded traces.
 
 Each is asked for by those that need it and made once; what decides a stage are its own numbers and the stages before.
 """
@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from training.labels.graded import GradedSettings, make_graded
+from training.labels.mending import MendingSettings, make_mending_chains
 from training.labels.monte_carlo import LabelSettings, make_labels
 from training.labels.revisions import ChainSettings, make_chains
 from training.pipeline import bases, reviser, verifiers
@@ -20,6 +21,8 @@ from training.recipe import Recipe
 
 TEMPERATURE = 1.0
 """At which chains and labels are sampled."""
+POLICY = "policy"
+"""The folder that the reviser's is in."""
 
 
 class Stages:
@@ -73,6 +76,29 @@ class Stages:
         numbers = self._recipe.reviser
         make = partial(reviser.make_reviser, data=self.data, policy=self.early, chains=self.chains, recipe=numbers)
         return self._stage("policy", numbers, [self.early, self.chains], make)
+
+    @cached_property
+    def revision_chains(self) -> Stage:
+        numbers = self._recipe.revision_chains
+        settings = MendingSettings(
+            samples=numbers.samples,
+            chains_per_problem=numbers.chains_per_problem,
+            temperature=self._recipe.calibration.temperature,
+            seed=self._recipe.seed,
+        )
+        problems = records(self.data, SAMPLED)[: numbers.problems]
+
+        def make(folder: Path) -> None:
+            make_mending_chains(_model(self.policy), problems, settings, folder / "chains.jsonl", workers=self._workers)
+
+        return self._stage("revision-chains", (numbers, settings), [self.data, self.policy], make)
+
+    @cached_property
+    def reviser(self) -> Stage:
+        """A checkpoint that takes the policy's place where there are attempts to revise."""
+        numbers, chains = self._recipe.revision_model, self.revision_chains
+        make = partial(reviser.make_reviser, data=self.data, policy=self.policy, chains=chains, recipe=numbers)
+        return self._stage("reviser", numbers, [self.policy, chains], make)
 
     @cached_property
     def labels(self) -> Stage:
@@ -129,8 +155,8 @@ class Stages:
 
         return self._stage("graded", settings, [self.data, self.policy, self.verifier], make)
 
-    names = ("policy", "verifier", "orm", "prm-plain", "small", "large")
-    """The folders that are published."""
+    names = (POLICY, "verifier", "orm", "prm-plain", "small", "large")
+    """The folders that are published; the policy's holds the reviser's."""
 
     def models(self) -> Mapping[str, Stage]:
         """The published models, by the name of the folder."""
