@@ -23,9 +23,7 @@ DRAWN = [(RIGHTS[0], True), (WRONGS[0], False), (WRONGS[0], False), (WRONGS[1], 
 
 def chains_over_problems(count: int) -> list[Chain]:
     one = MendingSettings(chains_per_problem=1)
-    return [
-        chain for at in range(count) for chain in mending_chains(ProblemRecord(1, f"p{at}", "?", "42"), DRAWN, one)
-    ]
+    return [chain for at in range(count) for chain in mending_chains(ProblemRecord(1, f"p{at}", "?", "42"), DRAWN, one)]
 
 
 def test_the_last_attempt_is_right_as_often_as_attempts_are() -> None:
