@@ -180,8 +180,9 @@ def test_attempts_that_were_cut_are_not_shown() -> None:
     assert engine.shown == [("try 0",)] * 3
 
 
-def test_at_most_four_attempts_are_shown() -> None:
+def test_the_latest_four_different_attempts_are_shown() -> None:
     assert Chain("p", 1, [completion(str(at)) for at in range(6)]).shown == ("2", "3", "4", "5")
+    assert Chain("p", 1, [completion(text) for text in ("0", "1", "0", "0")]).shown == ("1", "0")
 
 
 def test_a_failed_call_ends_the_run() -> None:
