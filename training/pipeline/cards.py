@@ -39,11 +39,11 @@ one nearest to the last attempt by edit distance, and that attempt itself where 
 none was right, the problem's worked solution.""",
     ),
     "policy": (
-        "Policy",
+        "Policy and reviser",
         """A deliberately weak solver of school mathematics for trying out search: it errs often, and search
 with the verifier beside it mends much of that. Shown up to four earlier attempts it writes another
-one (`inference.prompts` builds both prompts), but turns right ones wrong too often for that to be
-of use: what shows attempts goes to the model in `reviser/`, which does nothing else.""",
+one (`inference.prompts` builds both prompts, and they alone tell the two uses apart). Where the
+folder holds a model in `reviser/`, the service has that one revise.""",
         """An early snapshot of the base (step {early_step} of {base_steps}), trained {reviser_steps} steps
 further on {chains} chains of its own attempts that end in a right solution, and on as many plain
 problems.""",
