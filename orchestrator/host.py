@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 POLL_S = 1.0
 """How often queued and lease-expired jobs are looked for without a doorbell: Redis may be flushed at any time."""
 
+PACE_S = 0.05
+"""From one look to the next at least: where jobs come many times a second, one look finds several. A lone job is looked
+for at once."""
+
 RESERVED_PART = 8
 """One slot in this many is for tenants that run little, so that nobody waits for the end of another's long jobs."""
 
@@ -86,10 +90,13 @@ class Host:
         self._bell.set()
 
     async def _claim_jobs(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._draining:
+            looked_at = loop.time()
             self._bell.clear()
             if not await self._claim():
                 await _set_within(self._bell, POLL_S)
+            await asyncio.sleep(max(0.0, looked_at + PACE_S - loop.time()))
 
     async def _claim(self) -> bool:
         room = self._max_jobs - len(self._held)

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import URL, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.errors import ConfigurationError
+from storage.connection import Connection
 from storage.failures import translated
 from storage.listener import Listener
 
@@ -102,18 +104,18 @@ class Database:
         StatementRefused for a defect of ours."""
         try:
             async with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
+                yield Connection.of(connection)
+        except (SQLAlchemyError, psycopg.Error) as error:
             raise translated(error) from None
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """For one statement that changes nothing: it is its own transaction, which saves two trips to the server.
-        Raises what `transaction` raises."""
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """For one statement: it is its own transaction, which saves two trips to the server. Raises what `transaction`
+        raises."""
         try:
             async with self._reader.connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
+                yield Connection.of(connection)
+        except (SQLAlchemyError, psycopg.Error) as error:
             raise translated(error) from None
 
     async def ping(self) -> None:

@@ -180,7 +180,7 @@ def fresh_secret() -> str:
 
 
 def _endpoint(row: Row[Any]) -> Endpoint:
-    values = dict(row._mapping)
+    values = row._asdict()
     return Endpoint(**(values | {"event_types": tuple(values["event_types"])}))
 
 

@@ -6,7 +6,8 @@ never leave `storage`: what is a defect of ours becomes StatementRefused, which 
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+import psycopg
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.errors import InvalidRequest, Unavailable
@@ -43,27 +44,34 @@ class StatementRefused(Exception):
         """Whether other values might have passed: the statement itself is sound."""
 
 
-def translated(error: SQLAlchemyError) -> Exception:
+def translated(error: SQLAlchemyError | psycopg.Error) -> Exception:
     """The error that callers see instead of `error`."""
     if isinstance(error, PoolTimeout):
         return Unavailable("all database connections of this process are busy: try again in some seconds")
+    if isinstance(error, psycopg.Error):
+        return _of_driver(error)
     if not isinstance(error, DBAPIError):
         return error
-    state = getattr(error.orig, "sqlstate", None)
+    if isinstance(error.orig, psycopg.Error):
+        return _of_driver(error.orig, lost=error.connection_invalidated)
+    return Unavailable(_unreachable(str(error.orig)))
+
+
+def _of_driver(error: psycopg.Error, *, lost: bool = False) -> Exception:
+    state = error.sqlstate
     if state in _BY_STATE:
         return Unavailable(_BY_STATE[state])
-    if state in _NOT_TEXT or (
-        state is None and isinstance(error, DataError)
-    ):  # without a state: the driver's own check
+    if state in _NOT_TEXT or (state is None and isinstance(error, psycopg.DataError)):
+        # Without a state: the driver's own check.
         return InvalidRequest("the text holds characters that can't be stored: remove them")
-    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
-        return Unavailable(_unreachable(str(error.orig)))
-    return _refused(error, state)
+    if lost or isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return Unavailable(_unreachable(str(error)))
+    return _refused(error)
 
 
-def _refused(error: DBAPIError, state: str | None) -> StatementRefused:
-    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-    message = f"{type(error.orig).__name__} ({state or 'no SQLSTATE'})"
+def _refused(error: psycopg.Error) -> StatementRefused:
+    state, constraint = error.sqlstate, error.diag.constraint_name
+    message = f"{type(error).__name__} ({state or 'no SQLSTATE'})"
     if constraint:
         message += f", constraint {constraint}"
     return StatementRefused(message, by_data=state is not None and state[:2] in ("22", "23"))

@@ -15,8 +15,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Row, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.attempt import Attempt
@@ -30,7 +30,6 @@ PATIENCE_MS = 5_000
 """How long a request waits for the first one with its key."""
 AGAIN_MS = 50
 MAX_KEY_CHARS = 255
-_LOCK_NOT_AVAILABLE = "55P03"
 
 _PATIENCE = text(f"SET LOCAL lock_timeout = {PATIENCE_MS}")
 _NO_PATIENCE = text("SET LOCAL lock_timeout = 0")
@@ -87,8 +86,8 @@ async def take(connection: AsyncConnection, attempt: Attempt, kind: str, resourc
         return await _take_key(connection, attempt, kind, resource_id)
     values = {
         "tenant": attempt.tenant,
-        "fingerprint": _fingerprint(attempt),
-        "lock": _lock(attempt),
+        "fingerprint": fingerprint_of(attempt),
+        "lock": lock_of(attempt),
         "kind": kind,
         "resource": resource_id,
         "retry": attempt.retry,
@@ -147,10 +146,8 @@ async def inserted(connection: AsyncConnection, values: dict[str, Any]) -> bool:
     await connection.execute(_PATIENCE)
     try:
         taken = (await connection.execute(_TAKE, values)).first() is not None
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-            raise in_flight() from None
-        raise
+    except LockNotAvailable:
+        raise in_flight() from None
     await connection.execute(_NO_PATIENCE)
     return taken
 
@@ -180,11 +177,12 @@ def storable(key: str | None) -> str:
     return key
 
 
-def _fingerprint(attempt: Attempt) -> bytes:
+def fingerprint_of(attempt: Attempt) -> bytes:
+    """Equal for attempts that ask for the same."""
     return hashlib.sha256(f"{attempt.operation}\x1f{attempt.request_hash}".encode()).digest()
 
 
-def _lock(attempt: Attempt) -> int:
+def lock_of(attempt: Attempt) -> int:
     """A number of 63 bits for this tenant and this request; two that meet by chance only wait for each other."""
-    digest = hashlib.blake2b(attempt.tenant.encode(), key=_fingerprint(attempt), digest_size=8).digest()
+    digest = hashlib.blake2b(attempt.tenant.encode(), key=fingerprint_of(attempt), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

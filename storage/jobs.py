@@ -19,6 +19,7 @@ from storage.audit import SERVICE, note
 from storage.database import Database
 from storage.filters import JobFilter, filtered
 from storage.outbox import CANCEL, post
+from storage.plain_submission import submit_plainly
 from storage.records import NOT_ERASED, JobRecord, job_record, select_jobs
 from storage.stopping import stop_job
 from storage.submission import submit_row
@@ -35,6 +36,15 @@ _POSITION = text(
     LEFT JOIN jobs AS ahead ON ahead.status = 'queued' AND ahead.tenant_id = jobs.tenant_id
         AND (-ahead.priority, ahead.created_at, ahead.id) < (-jobs.priority, jobs.created_at, jobs.id)
     WHERE jobs.id = :id AND jobs.status = 'queued' HAVING count(*) > 0
+    """
+)
+_GET = text(
+    """
+    SELECT jobs.*, clock_timestamp() AS read_at, CASE WHEN status = 'queued' THEN (
+        SELECT count(*) FROM jobs AS ahead WHERE ahead.status = 'queued' AND ahead.tenant_id = jobs.tenant_id
+            AND (-ahead.priority, ahead.created_at, ahead.id) < (-jobs.priority, jobs.created_at, jobs.id)
+    ) END AS queue_position
+    FROM jobs WHERE id = :id AND tenant_id = :tenant AND erase_requested_at IS NULL
     """
 )
 _COUNTS = text("SELECT status, count(*) AS number FROM jobs GROUP BY status")
@@ -65,15 +75,23 @@ class Jobs:
 
         Raises IdempotencyConflict, InvalidRequest, Unavailable. Safe to repeat with the same NewJob after Unavailable.
         """
+        plain = await submit_plainly(self._database, job)
+        if plain is not None:
+            return plain, False
         async with self._database.transaction() as connection:
             stored, row = await submit_row(connection, job)
             replay = row is None
             return job_record(row or await _read(connection, job.tenant, stored)), replay
 
     async def get(self, tenant: TenantId, job_id: str) -> JobRecord:
-        """Raises NotFound."""
-        async with self._database.reading() as connection:
-            return job_record(await _read(connection, tenant, job_id))
+        """With its place in the queue. Raises NotFound."""
+        if not is_id("job", job_id):
+            raise _unknown()
+        async with self._database.statement() as connection:
+            row = (await connection.execute(_GET, {"id": job_id, "tenant": tenant})).mappings().first()
+        if row is None:
+            raise _unknown()
+        return job_record(row)
 
     async def page(
         self,
@@ -122,7 +140,7 @@ class Jobs:
         """Number of its tenant's queued jobs that are claimed before it; None when it is not queued (or unknown)."""
         if not is_id("job", job_id):
             return None
-        async with self._database.reading() as connection:
+        async with self._database.statement() as connection:
             position: int | None = (await connection.execute(_POSITION, {"id": job_id})).scalar()
         return position
 
@@ -150,4 +168,8 @@ async def _read(connection: AsyncConnection, tenant: TenantId, job_id: str, *, l
         row: RowMapping | None = found.mappings().first()
         if row is not None:
             return row
-    raise NotFound("no such job: check its id")
+    raise _unknown()
+
+
+def _unknown() -> NotFound:
+    return NotFound("no such job: check its id")

@@ -44,7 +44,7 @@ class PaceKeeper:
         if time.monotonic() >= until:
             # Said before it is asked, so that many callers at once ask once.
             self._remember(tenant, pace)
-            async with self._database.reading() as connection:
+            async with self._database.statement() as connection:
                 row = (await connection.execute(_PACE, {"tenant": tenant})).one()
             pace = Pace(row.ended, row.window_s, row.run_s)
             self._remember(tenant, pace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -60,7 +61,7 @@ class JobRecord:
     read_at: datetime
     """The database's clock when this was read."""
     queue_position: int | None = None
-    """As it was at the submission; None when it was read in any other way."""
+    """Number of its tenant's queued jobs that are claimed before it; None when it was not asked for, or has begun."""
 
     @property
     def seconds(self) -> float:
@@ -80,7 +81,7 @@ def select_jobs() -> Select[Any]:
     return select(jobs, func.clock_timestamp().label("read_at"))
 
 
-def job_record(row: RowMapping) -> JobRecord:
+def job_record(row: RowMapping | Mapping[str, Any]) -> JobRecord:
     return JobRecord(
         id=row["id"],
         tenant=row["tenant_id"],

@@ -42,20 +42,20 @@ async def submit(connection: AsyncConnection, job: NewJob) -> tuple[JobId, bool]
 async def submit_row(connection: AsyncConnection, job: NewJob) -> tuple[JobId, RowMapping | None]:
     """The same with the stored row as `select_jobs` gives it, and its `queue_position`; None when an earlier request
     had stored it."""
-    _check(job)
+    check_job(job)
     if job.attempt is not None:
         earlier = await take(connection, job.attempt, KIND, job.id)
         if earlier is not None:
             return JobId(earlier), None
     await admit(connection, job.tenant)
-    stored = await connection.execute(_STORE, _row(job) | {"body": encode(_first_event(job))})
+    stored = await connection.execute(_STORE, job_row(job) | {"body": encode(first_event(job))})
     # None: the caller repeats a submit whose commit succeeded and yet reported an error.
     return job.id, stored.mappings().first()
 
 
 def _storing() -> Select[Any]:
     """Job, event 0, outbox row and its notification in one statement: each would take as long as all of them."""
-    columns = {name: bindparam(name, type_=jobs.c[name].type) for name in _COLUMNS}
+    columns = {name: bindparam(name, type_=jobs.c[name].type) for name in COLUMNS}
     job = insert_or_skip(jobs).values(columns).on_conflict_do_nothing().returning(jobs).cte("job")
     body = bindparam("body", type_=events.c.body.type)
     first = insert(events).from_select(["job_id", "seq", "body"], select(job.c.id, literal(0), body)).cte("first")
@@ -78,18 +78,19 @@ async def submit_many(connection: AsyncConnection, fresh: Sequence[NewJob]) -> N
     if not fresh:
         return
     for job in fresh:
-        _check(job)
-    await connection.execute(insert(jobs), [_row(job) for job in fresh])
-    first = [{"job_id": job.id, "seq": 0, "body": encode(_first_event(job))} for job in fresh]
+        check_job(job)
+    await connection.execute(insert(jobs), [job_row(job) for job in fresh])
+    first = [{"job_id": job.id, "seq": 0, "body": encode(first_event(job))} for job in fresh]
     await connection.execute(insert(events), first)
     await post(connection, QUEUED, [fresh[0].id])
 
 
-def _first_event(job: NewJob) -> JobSubmitted:
+def first_event(job: NewJob) -> JobSubmitted:
+    """Event 0 of its trace."""
     return JobSubmitted(job.problem, job.strategy, job.budget, job.confidence, job.seed)
 
 
-_COLUMNS = (
+COLUMNS = (
     "id", "tenant_id", "problem", "strategy", "budget_tokens", "budget_flops", "budget_rollouts", "budget_seconds",
     "confidence_target", "seed", "priority", "metadata", "webhook_url", "webhook_events", "announces", "labels",
     "deadline",
@@ -97,7 +98,8 @@ _COLUMNS = (
 _STORE = _storing()
 
 
-def _row(job: NewJob) -> dict[str, Any]:
+def job_row(job: NewJob) -> dict[str, Any]:
+    """What `COLUMNS` hold."""
     return {
         "id": job.id,
         "tenant_id": job.tenant,
@@ -119,8 +121,8 @@ def _row(job: NewJob) -> dict[str, Any]:
     }
 
 
-def _check(job: NewJob) -> None:
-    """What a column can't hold is the caller's mistake and must not become a database error."""
+def check_job(job: NewJob) -> None:
+    """Raises InvalidRequest: what a column can't hold is the caller's mistake and must not become a database error."""
     if not is_id("job", job.id):
         raise ValueError("a job's id is made by make_id('job', …)")
     if not 0 <= job.seed <= MAX_SEED:

@@ -75,7 +75,7 @@ class Traces:
         None stands for one whose trace this program can't read.
         """
         values = {"ids": list(wanted), "nexts": list(wanted.values()), "limit": limit}
-        async with self._database.reading() as connection:
+        async with self._database.statement() as connection:
             rows = (await connection.execute(_NEWS, values)).all()
         found: dict[str, list[StoredEvent] | None] = {}
         for job, its_rows in groupby(rows, key=lambda row: str(row.id)):

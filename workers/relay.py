@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 
 from messaging.doorbell import Doorbell
@@ -10,16 +12,21 @@ from storage.outbox import CANCEL, QUEUED, WEBHOOK_DUE, Outbox, OutboxRow
 WAIT_S = 1.0
 """Longest time that a posted row waits for us when its notification was missed."""
 BATCH = 500
+PACE_S = 0.05
+"""From one look to the next at least: where much is posted, one look carries much. A lone row is carried at once."""
 
 
 class Relay:
     def __init__(self, outbox: Outbox, doorbell: Doorbell) -> None:
         self._outbox = outbox
         self._doorbell = doorbell
+        self._looked_at = float("-inf")
 
     async def step(self) -> None:
-        """Publish what there is; when that was nothing, wait. Raises Unavailable."""
-        if await self._outbox.relay(self.publish, BATCH) == 0:
+        """Publish what there is; when that was all, wait. Raises Unavailable."""
+        await asyncio.sleep(max(0.0, self._looked_at + PACE_S - time.monotonic()))
+        self._looked_at = time.monotonic()
+        if await self._outbox.relay(self.publish, BATCH) < BATCH:
             await self._outbox.wait(WAIT_S)
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
