@@ -75,6 +75,7 @@ async def measure(plan: Plan, ours: Wire, bare: Wire, stack: RunningStack | None
 async def _beside(plan: Plan, wire: Wire, made: deque[str], polled: Timed, streams: Streams) -> AsyncIterator[None]:
     jobs = [json.loads((await wire.request("POST", JOBS, LONG))[1])["id"] for _ in range(plan.long_jobs)]
     tasks = [asyncio.create_task(streams.follow(wire, jobs[n % len(jobs)])) for n in range(plan.streams)]
+    await streams.all_open(plan.streams)
     tasks.append(asyncio.create_task(polls(wire, made, plan.polls, polled)))
     try:
         yield

@@ -28,6 +28,9 @@ PACE_S = 0.05
 """From one look to the next at least: where jobs come many times a second, one look finds several. A lone job is looked
 for at once."""
 
+AWAKE_S = 0.5
+"""After a ring it goes on looking for this long, so that who rings need not ring again for each job that comes."""
+
 RESERVED_PART = 8
 """One slot in this many is for tenants that run little, so that nobody waits for the end of another's long jobs."""
 
@@ -91,10 +94,13 @@ class Host:
 
     async def _claim_jobs(self) -> None:
         loop = asyncio.get_running_loop()
+        awake_until = float("-inf")
         while not self._draining:
             looked_at = loop.time()
-            self._bell.clear()
-            if not await self._claim():
+            if self._bell.is_set():
+                awake_until = looked_at + AWAKE_S
+                self._bell.clear()
+            if not await self._claim() and looked_at >= awake_until:
                 await _set_within(self._bell, POLL_S)
             await asyncio.sleep(max(0.0, looked_at + PACE_S - loop.time()))
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 GATHER_S = 0.08
 """How long a commit waits for company."""
 PACE_S = 0.04
-"""From one commit to the next at least: where jobs end many times a second, ends go together. A lone end never waits."""
+"""From one commit to the next at least: where jobs end many times a second, ends go together."""
 RETRY_S = (0.1, 0.5, 1.0, 2.0)
 """Pauses while the store is unavailable; the last one repeats."""
 

@@ -21,7 +21,9 @@ _POST = text(
     "WITH posted AS (INSERT INTO outbox (topic, key) SELECT :topic, unnest(CAST(:keys AS text[])))"
     " SELECT pg_notify('deliberate_outbox', '')"
 )
-_TAKE = text("SELECT id, topic, key FROM outbox ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED")
+_TAKE = text(
+    "SELECT id, topic, key FROM outbox WHERE topic <> :without ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
 _DROP = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 
@@ -44,13 +46,16 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def relay(self, publish: Callable[[Sequence[OutboxRow]], Awaitable[None]], limit: int = 500) -> int:
-        """Publish the oldest rows that no other relay holds, then delete them; gives their number.
+    async def relay(
+        self, publish: Callable[[Sequence[OutboxRow]], Awaitable[None]], limit: int = 500, without: str = ""
+    ) -> int:
+        """Publish the oldest rows that no other relay holds, `without` those of a topic, then delete them; gives their
+        number.
 
         Whatever `publish` raises leaves the rows where they are.
         """
         async with self._database.transaction() as connection:
-            taken = await connection.execute(_TAKE, {"limit": limit})
+            taken = await connection.execute(_TAKE, {"limit": limit, "without": without})
             rows = [OutboxRow(*row) for row in taken]
             if rows:
                 await publish(rows)

@@ -16,6 +16,9 @@ from cli.stack.ray_head import NAME as RAY
 
 API, CONTROL, ORCHESTRATOR, ENGINES = "api", "control", "orchestrator", "engines"
 GRACE_S = 2
+KEEP_ALIVE_S = 75
+"""An idle connection is kept for longer than clients and load balancers keep theirs: who closes first is never asked
+at the same moment."""
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 LOADING_WITHIN_S = 3600.0
 """A first start may download its models."""
@@ -23,12 +26,13 @@ LOADING_WITHIN_S = 3600.0
 
 def api(host: str, port: int, url: str) -> Child:
     server = ("-m", "uvicorn", "api.app:create_app", "--factory", "--host", host, "--port", str(port))
-    quiet = ("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", str(GRACE_S))
+    times = ("--timeout-graceful-shutdown", str(GRACE_S), "--timeout-keep-alive", str(KEEP_ALIVE_S))
+    quiet = ("--no-access-log", "--log-level", "warning")
 
     async def ready(_: float) -> bool:
         return await asyncio.to_thread(readiness, url) is not None
 
-    return Child(API, (sys.executable, *server, *quiet), ready=ready, ready_every_s=0.1, stop_within_s=2.5)
+    return Child(API, (sys.executable, *server, *times, *quiet), ready=ready, ready_every_s=0.1, stop_within_s=2.5)
 
 
 def control(home: Path) -> Child:

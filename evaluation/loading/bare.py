@@ -47,7 +47,8 @@ def main() -> None:
     import uvicorn
 
     app = create_app(os.environ["DELIBERATE_DATABASE_URL"])
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False)
+    port = int(sys.argv[1])
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_keep_alive=75)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ LONG = {
 }
 """One rollout after the other: a few events a second, for longer than any run."""
 LONG_POLL_S = 5
+OPENING_S = 60.0
 
 
 @dataclass
@@ -90,15 +91,28 @@ class Streams:
     """Open event streams over a few long jobs."""
 
     opened: int = 0
+    """Those that have brought something."""
     events: int = 0
     broken: Counter[str] = field(default_factory=Counter)
+    _change: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def all_open(self, number: int) -> None:
+        """Returns when so many are open (or broken): the load is that of open streams. Raises TimeoutError."""
+        async with asyncio.timeout(OPENING_S):
+            while self.opened + self.broken.total() < number:
+                self._change.clear()
+                await self._change.wait()
 
     async def follow(self, wire: Wire, job: str) -> None:
         """One stream, until it is cancelled."""
+        came = False
         try:
-            self.opened += 1
             async for chunk in wire.stream(f"{JOBS}/{job}/events"):
+                self.opened += not came
+                came = True
                 self.events += chunk.count(b"\nevent: ")
+                self._change.set()
             self.broken["ended"] += 1
         except (OSError, EOFError, ValueError) as error:
             self.broken[type(error).__name__] += 1
+        self._change.set()

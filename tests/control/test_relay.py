@@ -65,6 +65,20 @@ async def test_twenty_jobs_are_one_message(database: Database, relay: Relay, red
     assert await outbox_depth(database) == 0
 
 
+async def test_jobs_that_come_one_after_the_other_are_rung_for_together_and_none_is_forgotten(
+    database: Database, relay: Relay, redis_server: TestRedis
+) -> None:
+    jobs = []
+    async with asyncio.timeout(10):
+        for _ in range(20):
+            jobs += await submit(database)
+            await relay.step()
+        while await outbox_depth(database):
+            await relay.step()
+    assert 1 < length(redis_server, ORCHESTRATOR_QUEUE) < 15
+    assert sorted(rung(redis_server)) == sorted(jobs)
+
+
 async def test_a_webhook_wakes_control(database: Database, relay: Relay, redis_server: TestRedis) -> None:
     (job,) = await submit(database, 1, "https://example.com/hook")
     tenant = await Keys(database).ensure_tenant()
@@ -106,6 +120,7 @@ async def test_the_sweep_rings_again_after_a_flush(
     await relay.step()
     redis_server.command("FLUSHALL")
     monkeypatch.setattr("workers.sweep.STALE_S", 0.0)
+    monkeypatch.setattr("workers.relay.RING_S", 0.0)
     stop = asyncio.Event()
     stop.set()
     await Sweep(database, stop).step()
