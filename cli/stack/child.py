@@ -11,6 +11,8 @@ from pathlib import Path
 LAUNCHER = Path(__file__).with_name("launch.py")
 CONFIGURATION_EXIT = 2
 """A process of ours ends with this code when a setting is wrong: starting it again would not help."""
+BEHIND = 5
+"""Niceness of what works on jobs, as against what takes and shows them: a third of the time where all want it."""
 
 
 async def _at_once(_: float) -> bool:
@@ -35,9 +37,21 @@ class Child:
     user: str | None = None
     """To run as, when we are root."""
     cwd: Path | None = None
+    nice: int = 0
+    """Above 0: it yields to the others. Who asks is answered before the search goes on."""
 
 
 def launch_command(child: Child) -> list[str]:
     """The command line of the launcher, which becomes the child."""
     user = child.user if child.user is not None and os.geteuid() == 0 else "-"
-    return [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), child.stop_signal, user, *child.command]
+    return [
+        sys.executable,
+        "-I",
+        "-S",
+        str(LAUNCHER),
+        str(os.getpid()),
+        child.stop_signal,
+        user,
+        str(child.nice),
+        *child.command,
+    ]

@@ -2,11 +2,14 @@
 
 Law: this file imports the standard library only and ends in `exec`; it costs about 15 ms and leaves no process behind.
 
-    launch.py PARENT_PID DEATH_SIGNAL USER|- COMMAND…
+    launch.py PARENT_PID DEATH_SIGNAL USER|- NICE COMMAND…
 
 On Linux the kernel sends DEATH_SIGNAL to the child when the supervisor dies, also by `kill -9`. With USER, root becomes
 that user and keeps one capability, reading and searching folders, since a virtual environment may lie below a private
 home (Postgres refuses to run as root; widening the permissions of somebody's home for it would be worse).
+
+NICE above 0 lets the child yield to the others, also where the kernel shares time out by session (autogroup) and the
+niceness of a process counts within its session alone.
 """
 
 from __future__ import annotations
@@ -16,7 +19,11 @@ import os
 import pwd
 import signal
 import sys
+import time
 
+AUTOGROUP = "/proc/self/autogroup"
+TRIES = 10
+AGAIN_S = 0.11
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
 PR_SET_SECUREBITS = 28
@@ -37,7 +44,9 @@ class _Data(ctypes.Structure):
 
 
 def main(arguments: list[str]) -> None:
-    parent, death_signal, user, *command = arguments
+    parent, death_signal, user, nice, *command = arguments
+    if nice != "0":
+        _yield(int(nice))
     if user != "-":
         _become(user)
     if sys.platform == "linux":
@@ -46,6 +55,19 @@ def main(arguments: list[str]) -> None:
         if os.getppid() != int(parent):
             sys.exit(FAILED)
     os.execvp(command[0], command)
+
+
+def _yield(nice: int) -> None:
+    os.nice(nice)
+    for _ in range(TRIES):
+        try:
+            with open(AUTOGROUP, "w") as file:
+                file.write(str(nice))
+            return
+        except BlockingIOError:
+            time.sleep(AGAIN_S)  # the kernel takes one such wish of ordinary users every tenth of a second
+        except OSError:
+            return  # no Linux, or no autogroups: then the niceness counts
 
 
 def _become(user: str) -> None:

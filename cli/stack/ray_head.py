@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from cli.stack.child import Child
+from cli.stack.child import BEHIND, Child
 from cli.stack.ports import LOOPBACK, accepts, free_block
 from cli.stack.secrets import keep, password
 from cli.stack.wheels import ray_program
@@ -51,7 +51,7 @@ class EmbeddedRay:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def child(self) -> Child:
-        return Child(NAME, self._command(), ready=self._ready, stop_within_s=2.0)
+        return Child(NAME, self._command(), ready=self._ready, stop_within_s=2.0, nice=BEHIND)
 
     def keep_logs(self) -> None:
         """Copy the logs of Ray's own processes to DELIBERATE_HOME before its folder goes."""

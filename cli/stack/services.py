@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from cli.stack.child import Child
+from cli.stack.child import BEHIND, Child
 from cli.stack.ray_head import NAME as RAY
 
 API, CONTROL, ORCHESTRATOR, ENGINES = "api", "control", "orchestrator", "engines"
@@ -36,12 +36,13 @@ def api(host: str, port: int, url: str) -> Child:
 
 
 def control(home: Path) -> Child:
-    return Child(CONTROL, (sys.executable, "-m", "workers.control"), ready=_beats(home, CONTROL), stop_within_s=2.5)
+    command = (sys.executable, "-m", "workers.control")
+    return Child(CONTROL, command, ready=_beats(home, CONTROL), stop_within_s=2.5, nice=BEHIND)
 
 
 def orchestrator(home: Path) -> Child:
     command = (sys.executable, "-m", "workers.orchestrator")
-    return Child(ORCHESTRATOR, command, ready=_beats(home, ORCHESTRATOR), needs=(RAY,), stop_within_s=9.0)
+    return Child(ORCHESTRATOR, command, ready=_beats(home, ORCHESTRATOR), needs=(RAY,), stop_within_s=9.0, nice=BEHIND)
 
 
 def engines(home: Path, url: str) -> Child:

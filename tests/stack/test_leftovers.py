@@ -118,6 +118,19 @@ def test_a_child_for_another_user_is_not_root_and_can_still_search_private_folde
     assert done.stdout == "True True seen\n['0000000000000004']\n"
 
 
+def test_a_child_that_is_to_yield_is_nice_within_its_session_and_as_a_session() -> None:
+    code = (
+        "import os, pathlib; print(os.nice(0)); group = pathlib.Path('/proc/self/autogroup');"
+        "print(group.read_text().split()[-1] if group.exists() else '')"
+    )
+    command = launch_command(Child("x", (sys.executable, "-c", code), nice=7))
+    done = subprocess.run(command, capture_output=True, text=True, check=True, start_new_session=True)
+    own, *session = done.stdout.split()
+    assert int(own) == os.nice(0) + 7
+    if Path("/proc/sys/kernel/sched_autogroup_enabled").exists():
+        assert session == ["7"]
+
+
 def wait_for_text(path: Path) -> str:
     deadline = time.monotonic() + 10
     while not (path.exists() and path.read_text()):
