@@ -17,6 +17,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -63,12 +64,16 @@ async def measure(plan: Plan, ours: Wire, bare: Wire, stack: RunningStack | None
     await paced(ours, JOBS, SHORT, plan.rate / 4, WARM_UP_S, Timed())
     await paced(bare, "/jobs", SHORT, plan.rate / 4, WARM_UP_S, Timed())
     async with _beside(plan, ours, made, polled, streams):
+        others = OtherWork()
         for number in range(max(1, round(plan.seconds / plan.slice_s))):
+            done, bare_done = len(submits.ms), len(bares.ms)
             await paced(ours, JOBS, SHORT, plan.rate, plan.slice_s, submits, made)
             await paced(bare, "/jobs", SHORT, plan.rate, plan.slice_s, bares)
-            say(f"slice {number + 1}: {len(submits.ms)} submitted, {streams.events} events on the streams")
-        after = memory(stack)
-    return result_of(plan, submits, bares, polled, streams) | {"memory_mb": _changes(before, after)}
+            p50, bare_p50 = quantile(submits.ms[done:], 0.5), quantile(bares.ms[bare_done:], 0.5)
+            say(f"slice {number + 1}: p50 {p50:.1f} ms, bare {bare_p50:.1f} ms, {streams.events} events on the streams")
+        after, others_cores = memory(stack), others.cores()
+    result = result_of(plan, submits, bares, polled, streams)
+    return result | {"others_cores": others_cores, "memory_mb": _changes(before, after)}
 
 
 @contextlib.asynccontextmanager
@@ -114,6 +119,31 @@ def quantile(values: list[float], share: float) -> float:
     """The smallest value that at least this share of them does not exceed; 0 without any."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+class OtherWork:
+    """What the machine does beside this measurement: more than a little, and the times say little."""
+
+    def __init__(self) -> None:
+        self._started, self._before = time.monotonic(), self._busy()
+
+    def cores(self) -> float:
+        """Used by others since the beginning, on average."""
+        return round((self._busy() - self._before) / (time.monotonic() - self._started), 2)
+
+    def _busy(self) -> float:
+        """CPU seconds of the machine less those of this process and of all that it has started."""
+        used = psutil.cpu_times()
+        me = psutil.Process()
+        spent = sum(map(_cpu_s, [me, *me.children(recursive=True)]))
+        return float(used.user + used.nice + used.system - spent)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.Error):
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    return 0.0
 
 
 def memory(stack: RunningStack | None) -> Counter[str]:
@@ -191,7 +221,8 @@ def table(result: dict[str, Any]) -> str:
         f"| bare FastAPI + one INSERT | {result['bare_p50_ms']} | {result['bare_p99_ms']} |",
         "",
         f"p50 ratio **{result['submit_p50_ratio']}**, errors **{result['errors']}** {result['error_kinds'] or ''};"
-        f" the sender itself was late by {result['sender_late_p99_ms']} ms (p99).",
+        f" the sender itself was late by {result['sender_late_p99_ms']} ms (p99), and other programs of the machine"
+        f" used {result['others_cores']} cores meanwhile.",
         "",
         "| process | MB before | MB after |",
         "|---|---|---|",
