@@ -188,7 +188,8 @@ class Feeds:
         until = loop.time() + (POLL_WITH_NEWS_S if self._watcher.connected else POLL_S)
         while (left := until - loop.time()) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
             if not self._wake.is_set():
                 return
             self._wake.clear()

@@ -74,7 +74,8 @@ class News:
         """True when there may be news, False after `timeout_s`. News that came before the call counts."""
         if not self._event.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._event.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._event.wait()
         arrived = self._event.is_set()
         self._event.clear()
         return arrived

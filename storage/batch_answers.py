@@ -23,12 +23,12 @@ from domain.job import JobStatus
 from search.rollouts import shown_solutions
 from storage.batch_source import texts, within_reach
 from storage.batch_stopping import ERASED, WHY_STOPPED
-from storage.records import JobRecord, job_record, select_jobs
-from storage.tables import jobs
+from storage.records import JobRecord, job_record
 
 ALONE = LineFault("job_cancelled", "The job of this line was cancelled.")
 UNREADABLE = LineFault("line_unreadable", "The text of this line is gone or can't be read any more.")
 
+_JOBS = text("SELECT jobs.*, clock_timestamp() AS read_at FROM jobs WHERE id = ANY(CAST(:jobs AS text[]))")
 _EVENTS = text("SELECT job_id, body FROM events WHERE job_id = ANY(CAST(:jobs AS text[])) ORDER BY job_id, seq")
 
 
@@ -62,7 +62,7 @@ async def answers(
 
 async def _material(connection: AsyncConnection, batch: RowMapping, rows: Sequence[Row[Any]]) -> list[_Material]:
     ids = [row.job_id for row in rows if row.job_id is not None]
-    records = (await connection.execute(select_jobs().where(jobs.c.id.in_(ids)))).mappings()
+    records = (await connection.execute(_JOBS, {"jobs": ids})).mappings()
     ended = {record["id"]: job_record(record) for record in records}
     raws: Sequence[bytes | None] = [None] * len(rows)
     events: dict[str, list[Event]] = {}

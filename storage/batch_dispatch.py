@@ -29,6 +29,8 @@ from storage.submission import submit_many
 
 LEAST_SHARE = 8
 """A window is refilled when 1/8 of it is free: many jobs in one transaction."""
+MOST_SHARE = 4
+"""And by 1/4 at once: while some lines are run, others are written and the next are started."""
 EXHAUSTED = LineFault("batch_budget_exhausted", "The batch's budget was spent before this line could run.")
 
 _NEXT = text(
@@ -71,6 +73,7 @@ async def start_lines(connection: AsyncConnection, batch: RowMapping, dialects: 
     room = window - batch["running"]
     if room < max(1, window // LEAST_SHARE):
         return Started(0)
+    room = min(room, -(-window // MOST_SHARE))
     room = await room_for_lines(connection, TenantId(batch["tenant_id"]), room)
     if room == 0:
         return Started(0)

@@ -36,7 +36,8 @@ async def steadily(name: str, step: Callable[[], Awaitable[None]], stop: asyncio
 async def pause(event: asyncio.Event, seconds: float) -> None:
     """Until the event is set, or this time is over."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def until_stopped(stop: asyncio.Event, *loops: Awaitable[None]) -> None:

@@ -151,7 +151,9 @@ async def _events(services: Services, tenant: TenantId, job_id: str, position: P
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        # `wait_for` makes a task for each wait, which counts with hundreds of streams.
+        async with asyncio.timeout(seconds):
+            await event.wait()
     return event.is_set()
 
 

@@ -81,7 +81,8 @@ def test_the_result_has_the_keys_that_are_asked_for() -> None:
         Timed([1.5] * 10),
         Timed(failures=Counter({"503": 2, "200": 0})),
     )
-    result = result_of(Plan(), ours, bare, polled, Streams(opened=300)) | {"memory_mb": {"api": [90.0, 95.5]}}
+    result = result_of(Plan(), ours, bare, polled, Streams(opened=300))
+    result |= {"memory_mb": {"api": [90.0, 95.5]}, "others_cores": 0.0}
     assert (result["submit_p50_ratio"], result["submit_p99_ms"], result["errors"]) == (2.0, 30.0, 2)
     assert "| api | 90.0 | 95.5 |" in table(result)
     assert quantile([], 0.5) == 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from storage.failures import StatementRefused
 from storage.idempotency import purge_keys
 from storage.jobs import Jobs
 from storage.keys import Keys
+from storage.submission import submit_many, submit_row
 from storage.traces import Traces
 from tests.support.jobs import keyed, new_job, run_sql, scalar
 
@@ -154,3 +156,40 @@ async def test_the_purge_deletes_expired_keys_only(database: Database, jobs: Job
     assert await purge_keys(database) == 1
     assert await scalar(database, "SELECT string_agg(key, ',') FROM idempotency_keys") == "new"
     assert await scalar(database, "SELECT count(*) FROM jobs") == 2
+
+
+ODD = {
+    "problem": text_problem("a\x00b \ud800 数学 'quotes' \"double\" %s :bind \\u0000"),
+    "metadata": (("k", 'v"\\'), ("z", "数")),
+    "webhook_url": "https://example.org/hook?a=%41",
+    "webhook_events": ("job.completed", "job.failed"),
+    "labels": ("a,b", '"quoted"', "{}"),
+    "deadline_unix_s": 4_000_000_000.25,
+    "budget": Budget(tokens=2**40, flops=1e300, rollouts=3, seconds=0.5),
+    "seed": 2**63 - 1,
+    "confidence": 0.25,
+    "priority": -7,
+}
+
+
+@pytest.mark.parametrize("changes", [{}, ODD])
+async def test_a_job_is_the_same_however_it_is_submitted(
+    changes: dict[str, Any], database: Database, jobs: Jobs, tenant: TenantId
+) -> None:
+    plain, careful, many = (new_job(tenant, **changes) for _ in range(3))
+    told, _ = await jobs.submit(plain)
+    async with database.transaction() as connection:
+        assert (await submit_row(connection, careful))[0] == careful.id
+        await submit_many(connection, [new_job(tenant), many, new_job(tenant, **changes)])
+    found = [await jobs.get(tenant, job.id) for job in (plain, careful, many)]
+    own = {"id": plain.id, "seed": plain.seed, "created_at": told.created_at, "read_at": told.read_at}
+    assert [replace(record, **own, queue_position=0) for record in found] == 3 * [replace(told, queue_position=0)]
+    events = [(await Traces(database).page(tenant, job.id))[0][0].event for job in (plain, careful, many)]
+    assert [replace(event, seed=1) for event in events] == 3 * [replace(events[0], seed=1)]
+
+
+async def test_a_submission_tells_its_place_in_the_queue(jobs: Jobs, tenant: TenantId) -> None:
+    places = [(await jobs.submit(new_job(tenant, priority=priority)))[0].queue_position for priority in (0, 0, 5, 0)]
+    assert places == [0, 1, 0, 3]
+    position = (await jobs.get(tenant, (await jobs.submit(new_job(tenant)))[0].id)).queue_position
+    assert position == 4
