@@ -5,7 +5,8 @@
     python -m evaluation.conformance --quick               # the newest major alone
 
 Each script of `evaluation/conformance_checks` is run by each environment's interpreter over a loopback socket, with
-strict response validation on. A check that fails is named in `failed`; the exit code is then 1.
+strict response validation on. A check that fails is named in `failed`; the exit code is then 1. A call that a version
+of the client does not have is named in `not_in_this_client`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from evaluation.stack import RunningStack, running_stack
 
 CHECKS = Path(__file__).parent / "conformance_checks"
 VERSIONS = ("1.109", "2.54", "3.51")
-NO_SCRIPTS = frozenset({"__init__", "harness"})
+NO_SCRIPTS = frozenset({"__init__", "harness", "receiving"})
 SCRIPT_S = 600.0
 POLICY = "scripted:accuracy=0.7,tokens=40,delay_ms=100"
 """So slow that a large search runs for seconds."""
@@ -76,7 +77,7 @@ def outcome(python: Path, script: Path, stack: RunningStack, extras: dict[str, A
         done = subprocess.run([python, script], env=env, stdout=subprocess.PIPE, text=True, timeout=SCRIPT_S)
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (subprocess.TimeoutExpired, IndexError, json.JSONDecodeError) as error:
-        result = {"version": None, "passed": [], "failed": {"the whole script": type(error).__name__}}
+        result = {"version": None, "passed": [], "failed": {"the whole script": type(error).__name__}, "absent": {}}
     say(f"{python.parent.parent.name} {script.stem}: {len(result['passed'])} passed, {len(result['failed'])} failed")
     return {"script": script.stem, **result}
 
@@ -87,6 +88,7 @@ def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
             "openai": next((one["version"] for one in outcomes if one["version"]), None),
             "passed": sum(len(one["passed"]) for one in outcomes),
             "failed": sum(len(one["failed"]) for one in outcomes),
+            "not_in_this_client": {name: call for one in outcomes for name, call in one["absent"].items()},
             "by_script": {one["script"]: len(one["passed"]) for one in outcomes},
         }
         for wanted, outcomes in found.items()
@@ -102,11 +104,17 @@ def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> str:
     kinds = sorted({kind for one in result["versions"].values() for kind in one["by_script"]})
-    lines = [f"| openai | {' | '.join(kinds)} | failed |", "|---" * (len(kinds) + 2) + "|"]
+    lines = [f"| openai | {' | '.join(kinds)} | failed | not in this client |", "|---" * (len(kinds) + 3) + "|"]
     for wanted, one in result["versions"].items():
         counts = " | ".join(str(one["by_script"].get(kind, 0)) for kind in kinds)
-        lines.append(f"| {one['openai'] or wanted} | {counts} | {one['failed']} |")
-    return "\n".join([*lines, "", *(f"- {line}" for line in result["failed"])])
+        absent = len(one["not_in_this_client"])
+        lines.append(f"| {one['openai'] or wanted} | {counts} | {one['failed']} | {absent} |")
+    missing = [
+        f"- openai {wanted} has no `{call}`: {name} was not run"
+        for wanted, one in result["versions"].items()
+        for name, call in one["not_in_this_client"].items()
+    ]
+    return "\n".join([*lines, "", *missing, *(f"- failed: {line}" for line in result["failed"])])
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """Runs checks with whatever `openai` package this interpreter has, and prints one JSON object.
 
 Each module beside this one is a script. The interpreter of a virtual environment with one version of the client runs
-it, so that it imports nothing of this project but this harness. A check is a function of a `Bench` that may raise.
+it, so that it imports nothing of this project but this harness. A check is a function of a `Bench` that may raise; a
+call that this version of the client does not have is told as such, neither as passed nor as failed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ from typing import Any
 
 import openai
 
+
+class NotInThisClient(Exception):
+    """The check's calls came with a later version."""
+
+
 URL, KEY, EXTRAS = "CONFORMANCE_URL", "CONFORMANCE_KEY", "CONFORMANCE_EXTRAS"
 PATIENCE_S = 60.0
 
@@ -27,7 +33,7 @@ class Bench:
     """Of the server, without `/v1`."""
     key: str
     extras: dict[str, Any]
-    """What else the runner prepared: the address of a webhook receiver, a number of lines and so on."""
+    """What else the runner says: whether it is a quick run."""
 
     @property
     def major(self) -> int:
@@ -36,6 +42,14 @@ class Bench:
     def client(self, **changes: Any) -> Any:
         """An unmodified client with strict validation of all that it is answered."""
         return openai.OpenAI(**self._options(changes))
+
+    def needs(self, call: str) -> None:
+        """Raises NotInThisClient unless the client has the call, such as `webhooks.create`."""
+        found = self.client()
+        for name in call.split("."):
+            found = getattr(found, name, None)
+        if found is None:
+            raise NotInThisClient(f"client.{call}")
 
     def async_client(self, **changes: Any) -> Any:
         return openai.AsyncOpenAI(**self._options(changes))
@@ -49,21 +63,26 @@ Check = Callable[[Bench], None]
 
 
 def run(checks: list[Check]) -> None:
-    """Run them in order; the last line on stdout is `{"version", "passed": […], "failed": {name: why}}`."""
+    """Run them in order; the last line on stdout is `{"version", "passed": […], "failed": {name: why}, "absent":
+    {name: call that is not in this client}}`."""
     bench = Bench(os.environ[URL], os.environ[KEY], json.loads(os.environ.get(EXTRAS, "{}")))
     passed: list[str] = []
     failed: dict[str, str] = {}
+    absent: dict[str, str] = {}
     for check in checks:
         begun = time.monotonic()
         try:
             check(bench)
+        except NotInThisClient as missing:
+            absent[check.__name__] = str(missing)
         except Exception as error:
             failed[check.__name__] = f"{type(error).__name__}: {error}"[:500]
             traceback.print_exc(file=sys.stderr)
         else:
             passed.append(check.__name__)
         print(f"{check.__name__}: {time.monotonic() - begun:.1f} s", file=sys.stderr, flush=True)
-    print(json.dumps({"version": openai.__version__, "passed": passed, "failed": failed}), flush=True)
+    result = {"version": openai.__version__, "passed": passed, "failed": failed, "absent": absent}
+    print(json.dumps(result), flush=True)
 
 
 def same(given: Any, wanted: Any) -> None:
