@@ -74,6 +74,7 @@ def _build(settings: Settings) -> FastAPI:
         health, docs,
     ):  # fmt: skip
         app.include_router(module.router)
+    app.include_router(batches.native)
     problems.install(app)
     app.add_middleware(BodyLimit, larger={"/v1/files": settings.max_file_bytes + FORM_BYTES})
     app.add_middleware(Edge, metrics=services.metrics)

@@ -11,6 +11,9 @@ from api.schemas import Problem, Submission
 BODIES: dict[str, type[BaseModel]] = {}
 """Models of bodies that routes read by themselves; the framework does not know them."""
 
+IDEMPOTENCY_KEY = r'^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$'
+"""Quoted, or bare (draft-ietf-httpapi-idempotency-key-header)."""
+
 _TEXTS = {
     400: "The request is wrong; `error.param` names the member or parameter where one is at fault.",
     401: "No valid API key.",
@@ -100,7 +103,7 @@ _IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "maxLength": 257},
+    "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY},
     "description": "The same key and body within 24 hours give the same answer; the same key with another body is"
     " refused (422).",
 }
@@ -110,7 +113,7 @@ def _say_that_it_may_be_repeated(post: dict[str, Any]) -> None:
     others = [one for one in post.get("parameters", ()) if one["name"] != _IDEMPOTENCY_KEY["name"]]
     post["parameters"] = [*others, _IDEMPOTENCY_KEY]
     post["responses"] = post["responses"] | {
-        str(status): answer for status, answer in errors(409, 422).items() if status in (409, 422)
+        str(status): answer for status, answer in errors(400, 409, 422).items() if status in (400, 409, 422)
     }
 
 

@@ -20,6 +20,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from api.documented import IDEMPOTENCY_KEY
 from api.security import Caller, check_allowed, principal_of
 from domain.attempt import MOST_RETRIES, Attempt
 from domain.errors import InvalidRequest
@@ -30,7 +31,7 @@ REPLAYED = "Idempotent-Replayed"
 LARGEST_KEPT = 256 * 1024
 LONGEST_OPERATION = 300
 
-_KEY = re.compile(r'^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$')
+_KEY = re.compile(IDEMPOTENCY_KEY)
 _RETRY = re.compile(r"^\d{1,9}$")
 
 

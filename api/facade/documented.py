@@ -13,6 +13,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
                     "type": "object",
                     "description": "Each event of the stream.",
                     "properties": {
+                        "id": {"type": "string"},
                         "event": {"type": "string"},
                         "data": {"type": "string", "contentMediaType": "application/json"},
                     },

@@ -1,6 +1,7 @@
 """Refusals as OpenAI's clients know them: what the caller did wrong is a 400 with a `param` and a `code`.
 
 Routers of the compatible routes take `route_class=FacadeRoute`; the native routes answer the same mistakes by 422.
+So a program finds the classes of errors that it catches with OpenAI (`BadRequestError`), whatever it calls.
 Every POST is idempotent here too (`api.idempotency`).
 """
 

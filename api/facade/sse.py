@@ -30,8 +30,8 @@ def event_stream(request: Request, events: AsyncIterator[bytes], headers: Mappin
 
 
 def typed(data: dict[str, Any]) -> bytes:
-    """An event that is named by its `type`."""
-    return f"event: {data['type']}\n".encode() + untyped(data)
+    """An event that is named by its `type`; its number is where a reader that reconnects goes on (`Last-Event-ID`)."""
+    return f"id: {data['sequence_number']}\nevent: {data['type']}\n".encode() + untyped(data)
 
 
 def untyped(data: dict[str, Any]) -> bytes:

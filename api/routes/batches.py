@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from api import batch_schemas as schemas
 from api.batch_views import BATCHES, batch_view, native_view
 from api.documented import body_of, errors
+from api.facade.errors import FacadeRoute
 from api.idempotency import REPLAYED, OnceRoute, Trials
 from api.json_body import read_object
 from api.json_response import Json
@@ -24,7 +25,8 @@ from domain.ids import TenantId
 from storage.batch_reading import LineResult
 from storage.batches import BatchRecord
 
-router = APIRouter(tags=["batches"], route_class=OnceRoute)
+router = APIRouter(tags=["batches"], route_class=FacadeRoute)
+native = APIRouter(tags=["batches"], route_class=OnceRoute)
 
 CREATION = body_of(schemas.BatchCreation)
 After = Annotated[str | None, Query(description="The last id of the page before.", max_length=64)]
@@ -34,7 +36,7 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 @router.post(
     "/v1/batches",
     response_model=schemas.Batch,
-    responses=errors(400, 404, 408, 413, 415, 422),
+    responses=errors(400, 404, 408, 413, 415),
     openapi_extra=CREATION,
 )
 async def create(request: Request, caller: Caller, trial: Trials) -> Json:
@@ -44,7 +46,7 @@ async def create(request: Request, caller: Caller, trial: Trials) -> Json:
     return await _openai(request, batch, _replayed(replayed))
 
 
-@router.get("/v1/batches", response_model=schemas.BatchList, responses=errors(422))
+@router.get("/v1/batches", response_model=schemas.BatchList, responses=errors(400))
 async def page(request: Request, caller: Caller, after: After = None, limit: Limit = 20) -> Json:
     """The caller's batches, newest first."""
     services = services_of(request)
@@ -66,7 +68,7 @@ async def cancel(request: Request, caller: Caller, batch_id: str) -> Json:
     return await _openai(request, await services_of(request).batches.cancel(caller.tenant, batch_id, caller.key_id))
 
 
-@router.post(
+@native.post(
     "/v1/reasoning/batches",
     response_model=schemas.ReasoningBatch,
     responses=errors(400, 404, 408, 413, 415, 422),
@@ -81,7 +83,7 @@ async def create_native(request: Request, caller: Caller, trial: Trials) -> Json
     return await _native(request, batch, location | _replayed(replayed))
 
 
-@router.get("/v1/reasoning/batches", response_model=schemas.ReasoningBatchList, responses=errors(422))
+@native.get("/v1/reasoning/batches", response_model=schemas.ReasoningBatchList, responses=errors(422))
 async def page_native(request: Request, caller: Caller, after: After = None, limit: Limit = 20) -> Json:
     """The caller's batches, newest first; their errors are in each one's own view."""
     found, has_more = await services_of(request).batches.page(caller.tenant, after=after, limit=limit)
@@ -90,13 +92,13 @@ async def page_native(request: Request, caller: Caller, after: After = None, lim
     return Json({"object": "list", "data": data, "has_more": has_more, "last_id": last})
 
 
-@router.get("/v1/reasoning/batches/{batch_id}", response_model=schemas.ReasoningBatch, responses=errors(404))
+@native.get("/v1/reasoning/batches/{batch_id}", response_model=schemas.ReasoningBatch, responses=errors(404))
 async def retrieve_native(request: Request, caller: Caller, batch_id: str) -> Json:
     """Progress: counts, cost so far, and an estimate of the rest."""
     return await _native(request, await services_of(request).batches.get(caller.tenant, batch_id))
 
 
-@router.delete("/v1/reasoning/batches/{batch_id}", response_model=schemas.BatchDeleted, responses=errors(404))
+@native.delete("/v1/reasoning/batches/{batch_id}", response_model=schemas.BatchDeleted, responses=errors(404))
 async def delete(request: Request, caller: Caller, batch_id: str) -> Json:
     """Erase a batch with its files, lines and jobs; one that runs is cancelled first. It is gone from every view now,
     from the database soon."""
@@ -104,25 +106,25 @@ async def delete(request: Request, caller: Caller, batch_id: str) -> Json:
     return Json({"id": batch_id, "object": "reasoning.batch", "deleted": True})
 
 
-@router.post("/v1/reasoning/batches/{batch_id}/cancel", response_model=schemas.ReasoningBatch, responses=errors(404))
+@native.post("/v1/reasoning/batches/{batch_id}/cancel", response_model=schemas.ReasoningBatch, responses=errors(404))
 async def cancel_native(request: Request, caller: Caller, batch_id: str) -> Json:
     """Start no more lines and stop those that run; what is finished is kept."""
     return await _native(request, await services_of(request).batches.cancel(caller.tenant, batch_id, caller.key_id))
 
 
-@router.post("/v1/reasoning/batches/{batch_id}/pause", response_model=schemas.ReasoningBatch, responses=errors(404))
+@native.post("/v1/reasoning/batches/{batch_id}/pause", response_model=schemas.ReasoningBatch, responses=errors(404))
 async def pause(request: Request, caller: Caller, batch_id: str) -> Json:
     """Start no more lines for now; those that run go on. The completion window does not stand still."""
     return await _native(request, await services_of(request).batches.pause(caller.tenant, batch_id))
 
 
-@router.post("/v1/reasoning/batches/{batch_id}/resume", response_model=schemas.ReasoningBatch, responses=errors(404))
+@native.post("/v1/reasoning/batches/{batch_id}/resume", response_model=schemas.ReasoningBatch, responses=errors(404))
 async def resume(request: Request, caller: Caller, batch_id: str) -> Json:
     """Go on with a paused batch."""
     return await _native(request, await services_of(request).batches.resume(caller.tenant, batch_id))
 
 
-@router.get(
+@native.get(
     "/v1/reasoning/batches/{batch_id}/results",
     response_model=schemas.ResultPage,
     responses=errors(404, 422) | {501: {"description": "Parquet was asked for and pyarrow is not installed."}},

@@ -12,7 +12,8 @@ from starlette.responses import Response, StreamingResponse
 from api import batch_schemas as schemas
 from api.batch_views import file_view
 from api.documented import errors
-from api.idempotency import REPLAYED, OnceRoute, Trials
+from api.facade.errors import FacadeRoute
+from api.idempotency import REPLAYED, Trials
 from api.json_response import Json
 from api.problems import HttpProblem
 from api.security import Caller
@@ -20,7 +21,7 @@ from api.services import services_of
 from api.uploads import store_upload
 from storage.files import FileRecord
 
-router = APIRouter(tags=["files"], route_class=OnceRoute)
+router = APIRouter(tags=["files"], route_class=FacadeRoute)
 
 UPLOAD: dict[str, Any] = {
     "requestBody": {
@@ -49,7 +50,7 @@ CONTENT: dict[int | str, dict[str, Any]] = {
 _RANGE = re.compile(r"^bytes=(\d{1,18})-(\d{1,18})?$")
 
 
-@router.post("/v1/files", response_model=schemas.File, responses=errors(400, 408, 413, 415, 422), openapi_extra=UPLOAD)
+@router.post("/v1/files", response_model=schemas.File, responses=errors(400, 408, 413, 415), openapi_extra=UPLOAD)
 async def upload(request: Request, caller: Caller, trial: Trials) -> Json:
     """Store a file for a batch. It is streamed to the database, never held whole."""
     services = services_of(request)
@@ -58,7 +59,7 @@ async def upload(request: Request, caller: Caller, trial: Trials) -> Json:
     return Json(view, headers={REPLAYED: "true"} if replayed else None)
 
 
-@router.get("/v1/files", response_model=schemas.FileList, responses=errors(422))
+@router.get("/v1/files", response_model=schemas.FileList, responses=errors(400))
 async def page(
     request: Request,
     caller: Caller,
@@ -99,7 +100,7 @@ async def content(request: Request, caller: Caller, file_id: str) -> Response:
     return StreamingResponse(parts(), 206 if partial else 200, headers=headers, media_type="application/octet-stream")
 
 
-@router.delete("/v1/files/{file_id}", response_model=schemas.FileDeleted, responses=errors(404, 422))
+@router.delete("/v1/files/{file_id}", response_model=schemas.FileDeleted, responses=errors(400, 404))
 async def delete(request: Request, caller: Caller, file_id: str) -> Json:
     """Erase a file; refused while a batch works with it."""
     await services_of(request).files.delete(caller.tenant, file_id, caller.key_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from api.documented import body_of, errors
@@ -73,12 +73,17 @@ async def retrieve(
     starting_after: Annotated[
         int | None, Query(ge=-1, description="Only events with a higher sequence_number.")
     ] = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(pattern=r"^(-1|[0-9]{1,9})$", description="As `starting_after`: readers that reconnect say so."),
+    ] = None,
 ) -> Response:
     """The response as it is now, or its stream: from the start, or taken up after an event."""
     services = services_of(request)
     record = await services.responses.get(caller.tenant, response_id)
     if stream:
-        return await _stream(request, services, record, -1 if starting_after is None else starting_after)
+        after = starting_after if starting_after is not None else int(last_event_id or -1)
+        return await _stream(request, services, record, after)
     return Json(response_view(await with_shown(services, record)))
 
 

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Request
 from api import endpoint_schemas as shapes
 from api.documented import body_of, errors
 from api.endpoint_bodies import parse_change, parse_new_endpoint, parse_overlap, parse_test
-from api.idempotency import REPLAYED, OnceRoute, Trials
+from api.facade.errors import FacadeRoute
+from api.idempotency import REPLAYED, Trials
 from api.json_body import read_object, read_object_or_nothing
 from api.json_response import Json
 from api.problems import HttpProblem
@@ -23,12 +24,12 @@ from storage.announcing import event_body
 from storage.endpoints import PREFIX
 from storage.fresh_ids import fresh_id
 
-router = APIRouter(tags=["webhooks"], route_class=OnceRoute)
+router = APIRouter(tags=["webhooks"], route_class=FacadeRoute)
 
 ENDPOINTS = "/v1/webhook_endpoints"
 ONE = ENDPOINTS + "/{webhook_endpoint_id}"
-BODY = errors(400, 408, 413, 415, 422)
-BODY_OF_ONE = errors(400, 404, 408, 413, 415, 422)
+BODY = errors(400, 408, 413, 415)
+BODY_OF_ONE = errors(400, 404, 408, 413, 415)
 
 After = Annotated[str | None, Query(description="The last id of the page before.", pattern=id_pattern(PREFIX))]
 AfterDelivery = Annotated[str | None, Query(description="The last id of the page before.", pattern=id_pattern("whd"))]
@@ -53,7 +54,7 @@ async def create(request: Request, caller: Caller, trial: Trials) -> Json:
     return Json(endpoint_view(endpoint, with_secret=True), 200, {REPLAYED: "true"} if replayed else {})
 
 
-@router.get(ENDPOINTS, response_model=shapes.EndpointList, responses=errors(422))
+@router.get(ENDPOINTS, response_model=shapes.EndpointList, responses=errors(400))
 async def page(request: Request, caller: Caller, after: After = None, limit: Limit = 20) -> Json:
     """The caller's endpoints, newest first."""
     found, has_more = await services_of(request).endpoints.page(caller.tenant, after=after, limit=limit)
@@ -134,7 +135,7 @@ async def test(request: Request, caller: Caller, webhook_endpoint_id: str) -> Js
     )
 
 
-@router.get(ONE + "/deliveries", response_model=shapes.DeliveryPage, responses=errors(404, 422))
+@router.get(ONE + "/deliveries", response_model=shapes.DeliveryPage, responses=errors(400, 404))
 async def deliveries(
     request: Request,
     caller: Caller,

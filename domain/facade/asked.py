@@ -119,7 +119,7 @@ def read_chat(body: Mapping[str, Any], catalogue: Catalogue) -> Asked:
 def _echo(body: Mapping[str, Any], wishes: Wishes) -> dict[str, Any]:
     echoed = {name: text_or_none(body, name) for name in ECHOED}
     return echoed | {
-        "effort": wishes.level,
+        "effort": wishes.shown_effort,
         "max_tokens": wishes.max_tokens,
         "temperature": wishes.temperature,
         "top_p": wishes.top_p,

@@ -66,6 +66,12 @@ class Wishes:
             return None
         return self.effort or self.model.effort or DEFAULT_EFFORT
 
+    @property
+    def shown_effort(self) -> str | None:
+        """What an answer repeats. An effort that the model's name says stays in that name: of the seven, strict clients
+        of the first major know four, and need not know those that they did not ask for."""
+        return None if self.effort is None and self.model.effort is not None else self.level
+
 
 def read_wishes(body: Mapping[str, Any], model: Model, names: Names, effort: object, max_tokens: object) -> Wishes:
     """Raises InvalidRequest."""

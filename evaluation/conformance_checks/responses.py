@@ -74,6 +74,8 @@ def a_stream_is_taken_up_again(bench: Bench) -> None:
     same([event.to_dict() for event in whole], [event.to_dict() for event in (first, *rest)])
     late = list(client.responses.retrieve(first.response.id, stream=True, starting_after=len(whole) - 2))
     same([event.type for event in late], ["response.completed"])
+    named = client.responses.retrieve(first.response.id, stream=True, extra_headers={"Last-Event-ID": "0"})
+    same([event.to_dict() for event in named], [event.to_dict() for event in rest])
     with client.responses.stream(response_id=first.response.id, starting_after=1) as helped:
         same([event.sequence_number for event in helped], list(range(2, len(whole))))
 
@@ -90,6 +92,14 @@ def every_effort(bench: Bench) -> None:
     for effort in efforts:
         done = bench.client().responses.create(**ASKED, reasoning={"effort": effort}, max_output_tokens=400)
         same(done.reasoning.effort, effort)
+        true(done.status in ("completed", "incomplete"), done.status)
+
+
+def every_model(bench: Bench) -> None:
+    client = bench.client()
+    for model in client.models.list():
+        done = client.responses.create(**(ASKED | {"model": model.id}), max_output_tokens=400)
+        same(done.model, model.id)
         true(done.status in ("completed", "incomplete"), done.status)
 
 
@@ -178,6 +188,6 @@ def asynchronously(bench: Bench) -> None:
 if __name__ == "__main__":
     run([
         in_the_background_and_polled, waited_for, usage_adds_up, streamed, streamed_by_the_helper,
-        a_stream_is_taken_up_again, summarised, every_effort, the_budget_ends_it, cancelled, deleted,
+        a_stream_is_taken_up_again, summarised, every_effort, every_model, the_budget_ends_it, cancelled, deleted,
         input_items_in_pages, a_conversation_goes_on, not_stored, refusals_name_what_is_wrong, asynchronously,
     ])  # fmt: skip

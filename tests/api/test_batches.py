@@ -92,14 +92,14 @@ async def test_files_are_listed_and_deleted(client: httpx.AsyncClient, database:
 
 
 WRONG_UPLOADS: list[tuple[Any, Any, int, str | None]] = [
-    ({"purpose": "fine-tune"}, {"file": ("p", LINES)}, 422, "purpose"),
-    ({}, {"file": ("p", LINES)}, 422, "purpose"),
-    ({"purpose": "batch"}, {"other": ("p", LINES)}, 422, "other"),
-    ({"purpose": "batch"}, {"file": ("p", b"")}, 422, "file"),
-    ({"purpose": "batch" * 1000}, {"file": ("p", LINES)}, 422, "purpose"),
+    ({"purpose": "fine-tune"}, {"file": ("p", LINES)}, 400, "purpose"),
+    ({}, {"file": ("p", LINES)}, 400, "purpose"),
+    ({"purpose": "batch"}, {"other": ("p", LINES)}, 400, "other"),
+    ({"purpose": "batch"}, {"file": ("p", b"")}, 400, "file"),
+    ({"purpose": "batch" * 1000}, {"file": ("p", LINES)}, 400, "purpose"),
     (
         {"purpose": "batch", "expires_after[anchor]": "now", "expires_after[seconds]": "3600"},
-        {"file": ("p", LINES)}, 422, "expires_after",
+        {"file": ("p", LINES)}, 400, "expires_after",
     ),
     ({"purpose": "batch"}, {"file": ("p", b"\n" * 100_001)}, 413, None),
 ]  # fmt: skip
@@ -227,8 +227,9 @@ WRONG_MEMBERS: list[tuple[dict[str, Any], str]] = [
 async def test_wrong_members_are_named(client: httpx.AsyncClient) -> None:
     for body, param in WRONG_MEMBERS:
         file = {} if "input_file_id" in body or not body else {"input_file_id": "file_00000000000000000000000000"}
-        answer = await client.post("/v1/batches", json={"endpoint": NATIVE, **file, **body})
-        assert (answer.status_code, answer.json()["error"]["param"]) == (422, param)
+        for path, status in (("/v1/batches", 400), ("/v1/reasoning/batches", 422)):
+            answer = await client.post(path, json={"endpoint": NATIVE, **file, **body})
+            assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
 
 
 async def test_retries_make_one_file_and_one_batch(client: httpx.AsyncClient, database: Database) -> None:

@@ -27,7 +27,7 @@ for script in sys.argv[2:]:
     runpy.run_path(script, run_name="__main__")
 """
 """One process, as importing the client takes longer than its checks."""
-OURS = ("responses", "chat", "models")
+OURS = ("chat", "files", "models", "responses")
 
 
 @pytest.fixture
@@ -51,9 +51,11 @@ def test_every_call_of_the_client_works(url: str) -> None:
 
 
 def test_a_failed_check_is_named_and_a_dead_script_is_one() -> None:
-    whole = {"script": "a", "version": "9.1", "passed": ["x"], "failed": {"y": "AssertionError: z"}}
-    dead = {"script": "b", "version": None, "passed": [], "failed": {"the whole script": "IndexError"}}
+    failed, missing = {"y": "AssertionError: z"}, {"w": "client.webhooks.create"}
+    whole = {"script": "a", "version": "9.1", "passed": ["x"], "failed": failed, "absent": missing}
+    dead = {"script": "b", "version": None, "passed": [], "failed": {"the whole script": "IndexError"}, "absent": {}}
     result = conformance.summary({"9.1": [whole, dead]})
     assert result["failed"] == ["9.1/a/y: AssertionError: z", "9.1/b/the whole script: IndexError"]
     assert (result["passed"], result["versions"]["9.1"]["failed"]) == (1, 2)
-    assert "| 9.1 | 1 | 0 | 2 |" in conformance.table(result)
+    assert "| 9.1 | 1 | 0 | 2 | 1 |" in conformance.table(result)
+    assert "openai 9.1 has no `client.webhooks.create`: w was not run" in conformance.table(result)

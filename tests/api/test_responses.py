@@ -121,6 +121,8 @@ async def test_parameters_become_a_search(client: httpx.AsyncClient, database: D
 async def test_every_effort_is_taken(client: httpx.AsyncClient, effort: str) -> None:
     made = await created(client, reasoning={"effort": effort}, model="deliberate-low")
     assert made["reasoning"]["effort"] == effort
+    named = await created(client, model=f"deliberate-{effort}")
+    assert (named["model"], named["reasoning"]["effort"]) == (f"deliberate-{effort}", None)
 
 
 async def test_temperature_0_repeats_the_search_and_never_votes_over_equal_samples(

@@ -123,7 +123,7 @@ async def test_a_tenant_has_so_many_endpoints_and_no_more(
     monkeypatch.setattr("storage.endpoints.MOST_ENDPOINTS", 2)
     await made(client)
     await made(client)
-    check_problem(await client.post(ENDPOINTS, json=NEW), 422)
+    check_problem(await client.post(ENDPOINTS, json=NEW), 400)
 
 
 async def test_the_event_types_are_listed(client: httpx.AsyncClient) -> None:
@@ -204,7 +204,7 @@ async def test_a_sample_is_sent_at_once_and_signed(client: httpx.AsyncClient, re
     failed = await client.post(f"{ENDPOINTS}/{one['id']}/test", json={"event_type": "batch.failed"})
     assert (failed.status_code, failed.json()["status_code"]) == (200, 500)
     check_problem(
-        await client.post(f"{ENDPOINTS}/{one['id']}/test", json={"event_type": "video.failed"}), 422, "event_type"
+        await client.post(f"{ENDPOINTS}/{one['id']}/test", json={"event_type": "video.failed"}), 400, "event_type"
     )
 
 
