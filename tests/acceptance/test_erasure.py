@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from redis.asyncio import Redis
 
 from cli.stack.background import BackgroundStack
 from messaging.redis_url import connect
 from storage.database import Database
+from tests.support.canaries import files_with, redis_keys_with
 from tests.support.receiver import Receiver
 from tests.support.service import User
 from tests.support.tables import tables_with
@@ -61,27 +59,3 @@ async def test_an_erased_job_leaves_no_word_anywhere(stack: BackgroundStack, rec
     assert files_with(stack.settings.home, running), "the logs are there, and name the job"
     await redis.aclose()
     await database.close()
-
-
-async def redis_keys_with(redis: Redis, needle: str) -> list[str]:
-    found = []
-    async for name in redis.scan_iter():
-        values = await redis.execute_command("DUMP", name, NEVER_DECODE=True)
-        if needle in name or needle.encode() in (values or b""):
-            found.append(name)
-    return found
-
-
-def files_with(home: Path, needle: str) -> list[Path]:
-    """Of everything but Postgres' own files, which are asked as tables: it keeps old rows until its next vacuum."""
-    return [path for path in _files(home) if needle.encode() in path.read_bytes()]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.is_symlink() or path.name == "postgres":
-            continue
-        if path.is_dir():
-            yield from _files(path)
-        elif path.is_file():
-            yield path
