@@ -26,12 +26,17 @@ class Announces(StrEnum):
     RESPONSE = "response"
     """A background response of the OpenAI-compatible surface: `response.*`, with its id only."""
     NOTHING = "nothing"
-    """A line of a batch or a synchronous answer: whoever made it hears of it in another way."""
+    """A synchronous answer: whoever asked for it has it."""
+    BATCH = "batch"
+    """A line of a batch: the batch is announced, and the lines are in no list of jobs but their batch's."""
+
+
+_ANNOUNCED = frozenset({Announces.JOB, Announces.RESPONSE})
 
 
 def event_of(announces: Announces, status: JobStatus) -> str | None:
     """The event type of this end; None when it is not announced."""
-    return None if announces is Announces.NOTHING or status not in FINAL else f"{announces.value}.{status.value}"
+    return f"{announces.value}.{status.value}" if announces in _ANNOUNCED and status in FINAL else None
 
 
 def object_of(announces: Announces, job: str) -> str:

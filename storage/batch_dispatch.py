@@ -150,7 +150,7 @@ def _job(batch: RowMapping, number: int, line: Line, granted: Grant) -> NewJob:
         priority=batch["priority"],
         webhook_url=None,
         metadata=request.metadata,
-        announces=Announces.NOTHING,  # its batch is announced
+        announces=Announces.BATCH,
         labels=(batch["id"],),
     )
 

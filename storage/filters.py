@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Select, text
 
-from domain.ids import ENTROPY_BYTES, make_id
+from domain.ids import ENTROPY_BYTES, is_id, make_id
 from domain.job import JobStatus
+from domain.webhook_events import Announces
 from storage.tables import jobs
 
 CLOCKS_DIFFER_MS = 3_600_000
@@ -18,6 +19,8 @@ CLOCKS_DIFFER_MS = 3_600_000
 # Said twice, so that the partial index, which leaves jobs without labels out, can be used.
 _LABELS = text("jobs.labels @> CAST(:labels AS text[]) AND jobs.labels <> '{}'")
 _NUL = r"\u0000"
+_NO_LINE = text(f"jobs.announces <> '{Announces.BATCH.value}'")
+"""Literally as in the index's own condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class JobFilter:
     statuses: tuple[JobStatus, ...] = ()
     """One of these."""
     labels: tuple[str, ...] = ()
-    """All of these."""
+    """All of these. Lines of a batch are shown to those who ask for its label, its id, and to nobody else."""
     metadata: tuple[tuple[str, str], ...] = ()
     """All of these pairs."""
     created_from: float | None = None
@@ -36,7 +39,13 @@ class JobFilter:
     """Unix seconds; that moment itself is out."""
 
 
+EVERY = JobFilter()
+"""All but the lines of batches."""
+
+
 def filtered(query: Select[Any], wanted: JobFilter) -> Select[Any]:
+    if not any(is_id("batch", label) for label in wanted.labels):
+        query = query.where(_NO_LINE)
     if wanted.statuses:
         query = query.where(jobs.c.status.in_([status.value for status in wanted.statuses]))
     if wanted.labels:

@@ -17,7 +17,7 @@ from domain.ports import NewJob
 from domain.verdict import StopReason
 from storage.audit import SERVICE, note
 from storage.database import Database
-from storage.filters import JobFilter, filtered
+from storage.filters import EVERY, JobFilter, filtered
 from storage.outbox import CANCEL, post
 from storage.plain_submission import submit_plainly
 from storage.records import NOT_ERASED, JobRecord, job_record, select_jobs
@@ -98,7 +98,7 @@ class Jobs:
         tenant: TenantId,
         *,
         status: JobStatus | None = None,
-        wanted: JobFilter | None = None,
+        wanted: JobFilter = EVERY,
         after: str | None = None,
         limit: int = 20,
     ) -> tuple[list[JobRecord], bool]:
@@ -109,8 +109,7 @@ class Jobs:
         query = select_jobs().where(jobs.c.tenant_id == tenant, NOT_ERASED).order_by(jobs.c.id.desc()).limit(limit + 1)
         if status is not None:
             query = query.where(jobs.c.status == status.value)
-        if wanted is not None:
-            query = filtered(query, wanted)
+        query = filtered(query, wanted)
         if after is not None:
             query = query.where(jobs.c.id < after)
         async with self._database.transaction() as connection:

@@ -56,7 +56,9 @@ async def page(
     request: Request,
     caller: Caller,
     status: Annotated[list[JobStatus] | None, Query(description="One of these.", max_length=6)] = None,
-    label: Annotated[list[str] | None, Query(description="All of these.", max_length=16)] = None,
+    label: Annotated[
+        list[str] | None, Query(description="All of these; the id of a batch: the jobs of its lines.", max_length=16)
+    ] = None,
     created_after: Annotated[Time, Query(description="Unix seconds or RFC 3339; itself included.")] = None,
     created_before: Annotated[Time, Query(description="Unix seconds or RFC 3339; itself left out.")] = None,
     after: Annotated[
@@ -64,7 +66,7 @@ async def page(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Json:
-    """The caller's jobs, newest first."""
+    """The caller's jobs, newest first; those of a batch's lines only by the batch's label, its id."""
     wanted = JobFilter(
         statuses=tuple(status or ()),
         labels=tuple(label or ()),

@@ -95,7 +95,8 @@ jobs = Table(
         "budget_tokens > 0 AND budget_flops > 0 AND budget_rollouts > 0 AND budget_seconds > 0",
     ),
     no_negative_amount(),
-    Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
+    # For lists, which leave the lines of batches out.
+    Index("ix_jobs_tenant_id_id", "tenant_id", "id", postgresql_where=text("announces <> 'batch'")),
     Index("ix_jobs_tenant_id_status_id", "tenant_id", "status", "id"),
     # The claim reads the first rows of each tenant in the one, and the other, however many finished jobs there are.
     Index(

@@ -91,6 +91,19 @@ async def test_files_are_listed_and_deleted(client: httpx.AsyncClient, database:
     assert await scalar(database, "SELECT count(DISTINCT file_id) FROM file_chunks") == 2
 
 
+async def test_jobs_of_lines_are_listed_under_their_batch_alone(
+    client: httpx.AsyncClient, stranger: httpx.AsyncClient, database: Database
+) -> None:
+    own = (await client.post(NATIVE, json={"problem": "1 + 1", "labels": ["batch"]})).json()["id"]
+    batch = await create(client)
+    await work(database, batch["id"], finish=0)
+    assert [job["id"] for job in (await client.get(NATIVE)).json()["data"]] == [own]
+    assert [job["id"] for job in (await client.get(NATIVE, params={"label": "batch"})).json()["data"]] == [own]
+    lines = (await client.get(NATIVE, params={"label": batch["id"]})).json()["data"]
+    assert [job["labels"] for job in lines] == [[batch["id"]]] * 5
+    assert (await stranger.get(NATIVE, params={"label": batch["id"]})).json()["data"] == []
+
+
 WRONG_UPLOADS: list[tuple[Any, Any, int, str | None]] = [
     ({"purpose": "fine-tune"}, {"file": ("p", LINES)}, 400, "purpose"),
     ({}, {"file": ("p", LINES)}, 400, "purpose"),

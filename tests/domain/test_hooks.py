@@ -27,7 +27,8 @@ def test_every_end_of_a_job_or_a_response_has_a_type_and_nothing_else_has() -> N
             event = event_of(announces, status)
             assert (event in EVENT_TYPES) == (status in FINAL)
             assert (event is None) == (status not in FINAL)
-        assert event_of(Announces.NOTHING, status) is None
+        for announces in (Announces.NOTHING, Announces.BATCH):
+            assert event_of(announces, status) is None
 
 
 def test_a_response_has_its_jobs_id_under_its_own_prefix() -> None:
