@@ -32,6 +32,7 @@ from storage.key_ring import KeyRing
 from storage.keys import Keys
 from storage.pace import PaceKeeper
 from storage.responses import Responses
+from storage.tenant_secret import TenantSecret
 from storage.tenants import Tenants
 from storage.traces import Traces
 from storage.usage import Usage
@@ -51,6 +52,7 @@ class Services:
     batch_erasure: BatchErasure
     delivery_log: DeliveryLog
     endpoints: Endpoints
+    tenant_secret: TenantSecret
     sender: WebhookSender
     pace: PaceKeeper
     feeds: Feeds
@@ -104,6 +106,7 @@ def compose(settings: Settings) -> Services:
         batch_erasure=BatchErasure(database),
         delivery_log=DeliveryLog(database),
         endpoints=Endpoints(database),
+        tenant_secret=TenantSecret(database),
         pace=PaceKeeper(database),
         sender=WebhookSender(settings.webhook_allowed_networks),
         watcher=watcher,

@@ -231,6 +231,14 @@ class Webhooks(_Resource):
         """With `keep_old` the former secret signs, too, for 24 hours."""
         return await self._run(calls.rotate_secret(endpoint_id, keep_old))
 
+    async def own_secret(self) -> str:
+        """Of the tenant: it signs what goes to a job's own `webhook_url`."""
+        return await self._run(calls.own_secret())
+
+    async def rotate_own_secret(self, *, keep_old: bool = False) -> str:
+        """The new one. With `keep_old` the former secret signs, too, for 24 hours."""
+        return await self._run(calls.rotate_own_secret(keep_old))
+
     async def test(self, endpoint_id: str, event_type: str) -> int:
         """Send a sample; the status code that the endpoint answered."""
         return await self._run(calls.test_endpoint(endpoint_id, event_type))

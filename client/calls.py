@@ -24,6 +24,7 @@ T = TypeVar("T")
 JOBS = "/v1/reasoning/jobs"
 ENDPOINTS = "/v1/webhook_endpoints"
 DELIVERIES = "/v1/webhook-deliveries"
+SECRET = "/v1/webhook-secret"
 BATCHES = "/v1/reasoning/batches"
 FILES = "/v1/files"
 LONGEST_WAIT_S = 60
@@ -120,6 +121,15 @@ def delete_endpoint(endpoint_id: str) -> Call[None]:
 def rotate_secret(endpoint_id: str, keep_old: bool) -> Call[WebhookEndpoint]:
     body = {"keep_old_secret_active_for_24_hours": keep_old}
     return Call("POST", _at(ENDPOINTS, endpoint_id, "rotate_secret"), _one(WebhookEndpoint), json=body)
+
+
+def own_secret() -> Call[str]:
+    return Call("GET", SECRET, lambda body: str(json.loads(body)["secret"]))
+
+
+def rotate_own_secret(keep_old: bool) -> Call[str]:
+    body = {"keep_old_secret_active_for_24_hours": keep_old}
+    return Call("POST", f"{SECRET}/rotate", lambda raw: str(json.loads(raw)["secret"]), json=body)
 
 
 def test_endpoint(endpoint_id: str, event_type: str) -> Call[int]:

@@ -224,6 +224,14 @@ class Webhooks(_Resource):
         """With `keep_old` the former secret signs, too, for 24 hours."""
         return self._run(calls.rotate_secret(endpoint_id, keep_old))
 
+    def own_secret(self) -> str:
+        """Of the tenant: it signs what goes to a job's own `webhook_url`."""
+        return self._run(calls.own_secret())
+
+    def rotate_own_secret(self, *, keep_old: bool = False) -> str:
+        """The new one. With `keep_old` the former secret signs, too, for 24 hours."""
+        return self._run(calls.rotate_own_secret(keep_old))
+
     def test(self, endpoint_id: str, event_type: str) -> int:
         """Send a sample; the status code that the endpoint answered."""
         return self._run(calls.test_endpoint(endpoint_id, event_type))

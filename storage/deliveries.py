@@ -23,7 +23,10 @@ _CLAIM = text(
     FROM (
         SELECT due.id, coalesce(endpoint.url, due.url) AS url,
             coalesce(endpoint.secret, tenants.webhook_secret) AS secret,
-            CASE WHEN endpoint.previous_secret_until > clock_timestamp() THEN endpoint.previous_secret END AS previous
+            CASE WHEN endpoint.id IS NULL THEN
+                CASE WHEN tenants.previous_webhook_secret_until > clock_timestamp()
+                    THEN tenants.previous_webhook_secret END
+                WHEN endpoint.previous_secret_until > clock_timestamp() THEN endpoint.previous_secret END AS previous
         FROM webhook_deliveries AS due
         JOIN tenants ON tenants.id = due.tenant_id
         LEFT JOIN webhook_endpoints AS endpoint ON endpoint.id = due.endpoint_id

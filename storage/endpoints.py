@@ -6,8 +6,6 @@ time is over; a disabled endpoint gets nothing until its owner enables it.
 
 from __future__ import annotations
 
-import base64
-import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,10 +20,13 @@ from storage.database import Database
 from storage.endpoint_health import bury
 from storage.fresh_ids import fresh_id
 from storage.idempotency import forget, take
+from storage.tokens import fresh_webhook_secret
 
 PREFIX = "whe"
 KIND = "webhook_endpoint"
 """What an idempotency key that led to an endpoint leads to."""
+ROTATION = "webhook_endpoint_rotation"
+"""What one that led to a new secret leads to."""
 MOST_ENDPOINTS = 50
 """Endpoints of one tenant."""
 MAX_PAGE = 100
@@ -109,7 +110,7 @@ class Endpoints:
 
         Raises InvalidRequest when the tenant has too many, IdempotencyConflict and RequestInFlight.
         """
-        values = {"id": fresh_id(PREFIX), "tenant": tenant, "name": name, "url": url, "secret": fresh_secret()}
+        values = {"id": fresh_id(PREFIX), "tenant": tenant, "name": name, "url": url, "secret": fresh_webhook_secret()}
         async with self._database.transaction() as connection:
             earlier = None if attempt is None else await take(connection, attempt, KIND, values["id"])
             if earlier is not None:
@@ -160,10 +161,20 @@ class Endpoints:
                 raise _no_such_endpoint()
             await forget(connection, [endpoint_id])
 
-    async def rotate(self, tenant: TenantId, endpoint_id: str, *, overlap: bool) -> Endpoint:
-        """A new secret; with `overlap` the old one signs too for 24 hours. Raises NotFound."""
+    async def rotate(
+        self, tenant: TenantId, endpoint_id: str, *, overlap: bool, attempt: Attempt | None = None
+    ) -> tuple[Endpoint, bool]:
+        """A new secret; with `overlap` the old one signs too for 24 hours. True: an earlier attempt at this request had
+        made it (a second rotation would end the secret that the receiver has).
+
+        Raises NotFound, IdempotencyConflict and RequestInFlight.
+        """
         async with self._database.transaction() as connection:
-            return await _one(connection, _ROTATE, tenant, endpoint_id, secret=fresh_secret(), overlap=overlap)
+            endpoint = await _one(connection, _READ, tenant, endpoint_id)
+            if attempt is not None and await take(connection, attempt, ROTATION, endpoint_id) is not None:
+                return endpoint, True
+            values = {"secret": fresh_webhook_secret(), "overlap": overlap}
+            return await _one(connection, _ROTATE, tenant, endpoint_id, **values), False
 
 
 async def _one(connection: AsyncConnection, query: Any, tenant: TenantId, endpoint_id: str, **values: Any) -> Endpoint:
@@ -172,11 +183,6 @@ async def _one(connection: AsyncConnection, query: Any, tenant: TenantId, endpoi
         if row is not None:
             return _endpoint(row)
     raise _no_such_endpoint()
-
-
-def fresh_secret() -> str:
-    """`whsec_` and 32 random bytes in base64 (Standard Webhooks asks for 24 to 64)."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode("ascii")
 
 
 def _endpoint(row: Row[Any]) -> Endpoint:

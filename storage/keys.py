@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from domain.errors import NotFound
 from domain.ids import TenantId
 from domain.scopes import OF_TENANTS, SCOPES
 from storage.audit import SERVICE, note
@@ -35,7 +34,6 @@ _ADD_TENANT = text(
     "INSERT INTO tenants (id, name, webhook_secret) VALUES (:id, :name, :secret) ON CONFLICT (name) DO NOTHING"
 )
 _TENANT_NAMED = text("SELECT id FROM tenants WHERE name = :name")
-_SECRET_OF = text("SELECT webhook_secret FROM tenants WHERE id = :tenant")
 # A key that left the environment and came back lives again; one that somebody revoked does not.
 ADD_KEY = text(
     """
@@ -130,14 +128,6 @@ class Keys:
             if row.unseen:
                 await connection.execute(_SEEN, {"id": row.id})
         return Principal(TenantId(row.tenant_id), row.id, frozenset(row.scopes), row.requests_per_minute, row.left_s)
-
-    async def webhook_secret(self, tenant: TenantId) -> str:
-        """`whsec_…`, by which the tenant checks our webhooks. Raises NotFound."""
-        async with self._database.transaction() as connection:
-            secret: str | None = (await connection.execute(_SECRET_OF, {"tenant": tenant})).scalar()
-        if secret is None:
-            raise NotFound("no such tenant")
-        return secret
 
 
 def new_key(

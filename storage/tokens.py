@@ -52,4 +52,5 @@ def digest_id(token: str) -> str:
 
 
 def fresh_webhook_secret() -> str:
+    """`whsec_` and 32 random bytes in base64 (Standard Webhooks asks for 24 to 64)."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode("ascii")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from api import schemas
-from api.documented import errors
-from api.idempotency import OnceRoute
+from api.documented import body_of, errors
+from api.endpoint_bodies import parse_overlap
+from api.endpoint_schemas import SecretRotation
+from api.idempotency import REPLAYED, OnceRoute, Trials
+from api.json_body import read_object_or_nothing
 from api.json_response import Json
 from api.security import Caller
 from api.services import services_of
@@ -18,8 +21,22 @@ router = APIRouter(tags=["webhooks"], route_class=OnceRoute)
 @router.get("/v1/webhook-secret", response_model=schemas.WebhookSecret, responses=errors())
 async def secret(request: Request, caller: Caller) -> Json:
     """The secret that signs this tenant's webhooks (Standard Webhooks)."""
-    value = await services_of(request).keys.webhook_secret(caller.tenant)
-    return Json({"object": "webhook.secret", "secret": value})
+    return Json({"object": "webhook.secret", "secret": await services_of(request).tenant_secret.read(caller.tenant)})
+
+
+@router.post(
+    "/v1/webhook-secret/rotate",
+    response_model=schemas.WebhookSecret,
+    responses=errors(400, 408, 413, 415, 422),
+    openapi_extra=body_of(SecretRotation, required=False),
+)
+async def rotate_secret(request: Request, caller: Caller, trial: Trials) -> Json:
+    """A new secret for this tenant's webhooks. With overlap, deliveries carry a signature of each for 24 hours."""
+    body = await read_object_or_nothing(request)
+    value, replayed = await services_of(request).tenant_secret.rotate(
+        caller.tenant, caller.key_id, overlap=parse_overlap(body), attempt=trial.of(body)
+    )
+    return Json({"object": "webhook.secret", "secret": value}, headers={REPLAYED: "true"} if replayed else None)
 
 
 @router.get("/v1/reasoning/jobs/{job_id}/deliveries", response_model=schemas.DeliveryList, responses=errors(404))

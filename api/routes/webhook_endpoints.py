@@ -97,11 +97,13 @@ async def delete(request: Request, caller: Caller, webhook_endpoint_id: str) -> 
     responses=BODY_OF_ONE,
     openapi_extra=body_of(shapes.SecretRotation, required=False),
 )
-async def rotate_secret(request: Request, caller: Caller, webhook_endpoint_id: str) -> Json:
+async def rotate_secret(request: Request, caller: Caller, webhook_endpoint_id: str, trial: Trials) -> Json:
     """A new signing secret, shown once. With overlap, deliveries carry a signature of each for 24 hours."""
-    overlap = parse_overlap(await read_object_or_nothing(request))
-    endpoint = await services_of(request).endpoints.rotate(caller.tenant, webhook_endpoint_id, overlap=overlap)
-    return Json(endpoint_view(endpoint, with_secret=True))
+    body = await read_object_or_nothing(request)
+    endpoint, replayed = await services_of(request).endpoints.rotate(
+        caller.tenant, webhook_endpoint_id, overlap=parse_overlap(body), attempt=trial.of(body)
+    )
+    return Json(endpoint_view(endpoint, with_secret=True), 200, {REPLAYED: "true"} if replayed else {})
 
 
 @router.post(

@@ -19,6 +19,7 @@ from domain.settings import from_environment
 from storage.database import Database
 from storage.keys import HOME, Keys
 from storage.migrate import upgrade
+from storage.tenant_secret import TenantSecret
 
 LABEL = "deliberate up"
 
@@ -42,7 +43,7 @@ async def _keys(home: Path, url: str) -> None:
         keys = Keys(database)
         tenant = await keys.ensure_tenant()
         await keys.ensure((home / API_KEY_FILE).read_text().strip(), tenant, LABEL, HOME)
-        write_private(home / WEBHOOK_SECRET_FILE, await keys.webhook_secret(tenant) + "\n")
+        write_private(home / WEBHOOK_SECRET_FILE, await TenantSecret(database).read(tenant) + "\n")
     finally:
         await database.close()
 

@@ -31,6 +31,8 @@ tenants = Table(
     key(),
     Column("name", Text, nullable=False),
     Column("webhook_secret", Text, nullable=False),
+    Column("previous_webhook_secret", Text),
+    later("previous_webhook_secret_until"),
     moment("created_at"),
     Column("weight", Double, nullable=False, server_default=text("1")),
     Column("max_running", Integer),
@@ -41,6 +43,10 @@ tenants = Table(
     Column("retention_days", Integer),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name"),
+    check(
+        "previous_webhook_secret_has_an_end",
+        "(previous_webhook_secret IS NULL) = (previous_webhook_secret_until IS NULL)",
+    ),
     check("weight", f"weight > 0 AND weight <= {MAX_WEIGHT:g}"),
     check(
         "limits",

@@ -50,6 +50,8 @@ async def test_endpoints_and_their_log(deliberate: AsyncDeliberate) -> None:
     assert (await deliberate.webhooks.get(endpoint.id)).signing_secret is None
     rotated = await deliberate.webhooks.rotate_secret(endpoint.id, keep_old=True)
     assert rotated.signing_secret != endpoint.signing_secret
+    before = await deliberate.webhooks.own_secret()
+    assert await deliberate.webhooks.rotate_own_secret(keep_old=True) != before
     job = await deliberate.jobs.create("1 + 1")
     await deliberate.jobs.cancel(job.id)
     (delivery,) = await deliberate.webhooks.deliveries(endpoint.id)

@@ -119,6 +119,20 @@ async def test_tenants_have_their_own_webhook_secret(client: httpx.AsyncClient, 
     assert all(secret.startswith("whsec_") for secret in secrets)
 
 
+async def test_a_tenant_changes_its_webhook_secret_once_a_request(client: httpx.AsyncClient) -> None:
+    """A retry whose first answer was lost would else end the secret that the receiver has."""
+    before = (await client.get("/v1/webhook-secret")).json()["secret"]
+    rotate, keep = "/v1/webhook-secret/rotate", {"keep_old_secret_active_for_24_hours": True}
+    rotated = [
+        (await client.post(rotate, json=keep, headers={"x-stainless-retry-count": str(retry)})).json()["secret"]
+        for retry in range(3)
+    ]
+    assert len({before, *rotated}) == 2
+    assert (await client.get("/v1/webhook-secret")).json()["secret"] == rotated[0]
+    assert (await client.post(rotate)).json()["secret"] not in (before, *rotated)
+    check_problem(await client.post(rotate, json={"keep": True}), 422, "keep")
+
+
 async def test_deliveries_are_shown_and_replayed_by_their_owner_only(
     client: httpx.AsyncClient, stranger: httpx.AsyncClient, receiver: Receiver
 ) -> None:

@@ -56,6 +56,17 @@ async def test_the_secret_is_shown_when_it_is_made_and_never_again(client: httpx
     assert bare.json()["signing_secret"] not in (one["signing_secret"], rotated["signing_secret"])
 
 
+async def test_a_repeated_rotation_is_one(client: httpx.AsyncClient) -> None:
+    """Else the retry of a lost answer would end the secret that the receiver has, in spite of the overlap."""
+    one = await made(client)
+    keep = {"keep_old_secret_active_for_24_hours": True}
+    url = f"{ENDPOINTS}/{one['id']}/rotate_secret"
+    answers = [await client.post(url, json=keep, headers={"x-stainless-retry-count": str(at)}) for at in range(3)]
+    (secret,) = {answer.json()["signing_secret"] for answer in answers}
+    assert secret != one["signing_secret"]
+    assert (await client.post(url, json=keep)).json()["signing_secret"] != secret
+
+
 async def test_the_list_is_paged_newest_first(client: httpx.AsyncClient) -> None:
     ids = [(await made(client, name=f"n{number}"))["id"] for number in range(3)]
     first = (await client.get(ENDPOINTS, params={"limit": 2})).json()

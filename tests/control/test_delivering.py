@@ -18,6 +18,7 @@ from storage.deliveries import Deliveries, DeliveryRecord
 from storage.endpoints import Endpoint, Endpoints
 from storage.jobs import Jobs
 from storage.keys import Keys
+from storage.tenant_secret import TenantSecret
 from tests.support.jobs import new_job, run_sql
 from tests.support.receiver import Receiver
 from workers.delivering import AT_ONCE, DeliveryLoop
@@ -87,13 +88,33 @@ async def bench(database: Database, receiver: Receiver) -> AsyncIterator[Bench]:
 async def test_a_webhook_arrives_signed(bench: Bench) -> None:
     job = await bench.ended_job()
     (got,) = await bench.receiver.count(1)
-    secret = await Keys(bench.database).webhook_secret(bench.tenant)
+    secret = await TenantSecret(bench.database).read(bench.tenant)
     event = Webhook(secret).verify(got.body, got.headers)
     assert event["type"] == "job.cancelled"
     assert event["data"]["id"] == job
     record = await bench.recorded(job)
     assert (record.state, record.last_status_code, record.last_error) == ("delivered", 200, None)
     assert got.headers["webhook-id"] == record.id
+
+
+async def test_a_tenants_old_secret_signs_beside_the_new_one_for_as_long_as_it_was_told(
+    bench: Bench, database: Database
+) -> None:
+    secret = TenantSecret(database)
+    await bench.ended_job()
+    old = await secret.read(bench.tenant)
+    new, _ = await secret.rotate(bench.tenant, "key_1", overlap=True)
+    await bench.ended_job()
+    got = (await bench.receiver.count(2))[1]
+    for one in (old, new):
+        Webhook(one).verify(got.body, got.headers)
+    newest, _ = await secret.rotate(bench.tenant, "key_1", overlap=False)
+    await bench.ended_job()
+    later = (await bench.receiver.count(3))[2]
+    Webhook(newest).verify(later.body, later.headers)
+    for one in (old, new):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(one).verify(later.body, later.headers)
 
 
 async def test_a_failure_is_tried_again_with_the_same_id_and_body(bench: Bench) -> None:
@@ -198,9 +219,8 @@ async def test_during_a_rotation_old_and_new_secret_verify_and_afterwards_the_ne
     endpoint_bench: EndpointBench, database: Database
 ) -> None:
     old = endpoint_bench.endpoint.secret
-    new = (
-        await endpoint_bench.endpoints.rotate(endpoint_bench.tenant, endpoint_bench.endpoint.id, overlap=True)
-    ).secret
+    rotated, _ = await endpoint_bench.endpoints.rotate(endpoint_bench.tenant, endpoint_bench.endpoint.id, overlap=True)
+    new = rotated.secret
     await endpoint_bench.ended_job()
     (got,) = await endpoint_bench.receiver.count(1)
     assert len(got.headers["webhook-signature"].split()) == 2

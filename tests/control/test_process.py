@@ -17,6 +17,7 @@ from storage.database import Database
 from storage.gauges import outbox_depth
 from storage.jobs import Jobs
 from storage.keys import Keys
+from storage.tenant_secret import TenantSecret
 from tests.support.jobs import new_job
 from tests.support.receiver import Receiver
 from tests.support.redis import TestRedis
@@ -110,7 +111,7 @@ async def test_it_lives_through_flush_restart_and_absence_of_redis(
     redis_server.start()
     await relayed(database, 10)
     await consumed(redis_server, 15)
-    secret = await Keys(database).webhook_secret(await Keys(database).ensure_tenant())
+    secret = await TenantSecret(database).read(await Keys(database).ensure_tenant())
     code, took_s = control.stop()
     log = control.log.read_text()
     assert "relay of the outbox: working again" in log

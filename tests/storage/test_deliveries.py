@@ -13,6 +13,7 @@ from storage.deliveries import Deliveries, Delivery, DeliveryRecord
 from storage.gauges import delivery_counts, outbox_depth
 from storage.jobs import Jobs
 from storage.keys import Keys
+from storage.tenant_secret import TenantSecret
 from tests.support.jobs import new_job, run_sql, scalar
 
 pytestmark = pytest.mark.integration
@@ -50,7 +51,7 @@ async def test_a_due_delivery_has_all_that_sending_needs(
     job = await ended_job(jobs, tenant)
     (due,) = await deliveries.claim_due(10, 60)
     assert (due.job_id, due.tenant, due.url, due.attempt) == (job, tenant, "https://example.org/hook", 1)
-    assert due.secret == await Keys(database).webhook_secret(tenant)
+    assert due.secret == await TenantSecret(database).read(tenant)
     assert due.secret not in repr(due)
     assert "example.org" not in repr(due)
 

@@ -11,6 +11,7 @@ from domain.errors import NotFound
 from domain.ids import TenantId, is_id
 from storage.database import Database
 from storage.keys import Keys
+from storage.tenant_secret import TenantSecret
 from tests.support.jobs import run_sql, scalar
 
 pytestmark = pytest.mark.integration
@@ -76,15 +77,19 @@ async def test_a_revoked_key_is_nobody(database: Database, keys: Keys, tenant: T
     assert await keys.authenticate(token) is None
 
 
-async def test_a_tenant_is_made_once_with_its_secret(keys: Keys) -> None:
+async def test_a_tenant_is_made_once_with_its_secret(database: Database, keys: Keys) -> None:
     ids = await asyncio.gather(*(keys.ensure_tenant("acme") for _ in range(4)))
     assert len(set(ids)) == 1
-    secret = await keys.webhook_secret(ids[0])
+    secrets = TenantSecret(database)
+    secret = await secrets.read(ids[0])
     assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
-    assert await keys.webhook_secret(ids[0]) == secret
-    assert await keys.webhook_secret(await keys.ensure_tenant("other")) != secret
+    assert await secrets.read(ids[0]) == secret
+    assert await secrets.read(await keys.ensure_tenant("other")) != secret
 
 
-async def test_an_unknown_tenant_has_no_secret(keys: Keys, tenant: TenantId) -> None:
+async def test_an_unknown_tenant_has_no_secret(database: Database, tenant: TenantId) -> None:
+    nobody = TenantId("ten_0")
     with pytest.raises(NotFound):
-        await keys.webhook_secret(TenantId("ten_0"))
+        await TenantSecret(database).read(nobody)
+    with pytest.raises(NotFound):
+        await TenantSecret(database).rotate(nobody, "key_1", overlap=True)
