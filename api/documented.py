@@ -53,6 +53,9 @@ _HEADERS: dict[int, dict[str, Any]] = {
             "Retry-After": _RETRY_AFTER,
             "RateLimit": _header('What is left, such as `"requests";r=0;t=60`, where the tenant has a rate.'),
             "RateLimit-Policy": _header('The rate, such as `"requests";q=600;w=60`.'),
+            "x-ratelimit-limit-requests": _header("Requests a minute."),
+            "x-ratelimit-remaining-requests": _header("Those left now."),
+            "x-ratelimit-reset-requests": _header("Until all are back, such as `60s`."),
             "x-should-retry": _header("`false`: waiting for it would take more than a minute."),
         }
     },

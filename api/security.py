@@ -105,9 +105,14 @@ async def _check_rate(request: Request, principal: Principal) -> None:
     rates: Rates = request.app.state.services.rates
     standing = await rates.spend(principal.tenant, limit)
     # The outermost layer writes them on whatever answers.
+    renewed_in_s = math.ceil(standing.renewed_in_s)
     request.state.rate_headers = {
         "RateLimit-Policy": f'"requests";q={limit};w=60',
-        "RateLimit": f'"requests";r={standing.left};t={math.ceil(standing.renewed_in_s)}',
+        "RateLimit": f'"requests";r={standing.left};t={renewed_in_s}',
+        # As OpenAI says the same.
+        "x-ratelimit-limit-requests": str(limit),
+        "x-ratelimit-remaining-requests": str(standing.left),
+        "x-ratelimit-reset-requests": f"{renewed_in_s}s",
     }
     if not standing.allowed:
         raise LimitReached(

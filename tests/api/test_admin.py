@@ -208,6 +208,8 @@ class TestLimits:
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert answers[0].headers["ratelimit-policy"] == '"requests";q=3;w=60'
         assert [answer.headers["ratelimit"].split(";")[1] for answer in answers] == ["r=2", "r=1", "r=0", "r=0"]
+        theirs = ("limit", "remaining", "reset")
+        assert [answers[0].headers[f"x-ratelimit-{name}-requests"] for name in theirs] == ["3", "2", "20s"]
         check_problem(answers[3], 429)
         assert answers[3].json()["error"]["code"] == "rate_limit_exceeded"
         assert 15 <= int(answers[3].headers["retry-after"]) <= 20
