@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -22,6 +22,8 @@ URL = (
     r"^https?://[a-z]([a-z0-9-]{0,20}[a-z0-9])?(\.[a-z]([a-z0-9-]{0,20}[a-z0-9])?)*\.(com|org|net)(/[A-Za-z0-9._~-]*)*$"
 )
 """For schemas: what surely may be a webhook's URL. Other hosts may be, too, when they are public."""
+OpenAITypes = Annotated[list[OpenAIEvent], Field(min_length=1)]
+JobTypes = Annotated[list[JobEventType], Field(min_length=1)]
 TYPES = "OpenAI's types (`response.*`, `batch.*`) or ours (`job.*`), not both in one endpoint."
 _EXAMPLE = {"name": "orders", "url": "https://example.com/hook", "event_types": ["response.completed", "batch.failed"]}
 
@@ -35,14 +37,14 @@ class NewEndpoint(Shape):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
     name: str = Field(min_length=1, max_length=256)
     url: str = Field(max_length=2048, pattern=URL, description="Absolute http or https URL of a public host.")
-    event_types: list[OpenAIEvent] | list[JobEventType] = Field(min_length=1, description=TYPES)
+    event_types: OpenAITypes | JobTypes = Field(description=TYPES)
 
 
 class EndpointChange(Shape):
     model_config = ConfigDict(json_schema_extra={"examples": [{"event_types": ["job.completed"]}, {"enabled": True}]})
     name: str | None = Field(None, min_length=1, max_length=256)
     url: str | None = Field(None, max_length=2048, pattern=URL)
-    event_types: list[OpenAIEvent] | list[JobEventType] | None = Field(None, min_length=1, description=TYPES)
+    event_types: OpenAITypes | JobTypes | None = Field(None, description=TYPES)
     enabled: bool | None = None
 
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ import httpx
 from evaluation.report import finish, say
 from evaluation.stack import running_stack
 
+ROOT = Path(__file__).resolve().parent.parent
 SCRIPTED = "scripted:accuracy=0.7,tokens=40,delay_ms=1"
 SETTINGS = {"DELIBERATE_POLICY": SCRIPTED, "DELIBERATE_VERIFIER": SCRIPTED, "DELIBERATE_POLICY_REPLICAS": "1"}
 PHASES = "examples,coverage,fuzzing,stateful"
@@ -48,11 +50,12 @@ def server(url: str | None, key: str | None) -> Iterator[tuple[str, str]]:
         yield stack.url, stack.api_key
 
 
-def run(url: str, key: str | None, seconds: int, seed: int) -> dict[str, Any]:
-    """One run of schemathesis; its own JSON report."""
+def run(url: str, key: str | None, seconds: int, seed: int, own: Iterable[str] = ()) -> dict[str, Any]:
+    """One run of schemathesis; its own JSON report. `own`: ids and names that it must not change."""
     with tempfile.TemporaryDirectory(prefix="dlb-") as folder:
         config, report = Path(folder, "schemathesis.toml"), Path(folder, "report.json")
         config.write_text(CONFIG)
+        hooks = {"SCHEMATHESIS_HOOKS": "evaluation.fuzz_hooks", "PYTHONPATH": str(ROOT), "FUZZ_OWN": ",".join(own)}
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run",
             f"{url}/openapi.json", "--phases", PHASES, "--checks", "all", "--max-time", str(seconds),
@@ -61,10 +64,10 @@ def run(url: str, key: str | None, seconds: int, seed: int) -> dict[str, Any]:
         ]  # fmt: skip
         if key is not None:
             command += ["--header", f"Authorization: Bearer {key}"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, env=os.environ | hooks, capture_output=True, text=True, check=False)
         if not report.exists():
             raise SystemExit(f"schemathesis did not run: {(done.stderr or done.stdout)[-2000:]}")
-        say(done.stdout[-6000:] if done.returncode else done.stdout[-600:])
+        say(done.stdout[-60_000:] if done.returncode else done.stdout[-600:])
         found: dict[str, Any] = json.loads(report.read_text())
         return found
 
@@ -92,7 +95,8 @@ def _left_out(operations: dict[str, Any]) -> int:
 def measure(url: str, key: str, seconds: int, seed: int, *, full: bool) -> dict[str, Any]:
     operations = sum(len(item) for item in httpx.get(f"{url}/openapi.json", trust_env=False).json()["paths"].values())
     say(f"{operations} operations; with a key, {seconds} s")
-    with_key = summary(run(url, key, seconds, seed))
+    with_key = summary(run(url, key, seconds, seed, owned(url, key)))
+    httpx.get(f"{url}/v1/usage", headers=_bearer(key), trust_env=False).raise_for_status()  # the key was never ended
     say(f"without a key, {seconds} s")
     without_key = summary(run(url, None, seconds, seed))
     faults = sum(one["failures"] + one["errors"] for one in (with_key, without_key))
@@ -106,6 +110,17 @@ def measure(url: str, key: str, seconds: int, seed: int, *, full: bool) -> dict[
         "with_key": with_key,
         "without_key": without_key,
     }
+
+
+def owned(url: str, key: str) -> set[str]:
+    """The key and the tenant that make the requests: all there are before anything was made."""
+    with httpx.Client(base_url=url, headers=_bearer(key), trust_env=False) as client:
+        things = [one for kind in ("keys", "tenants") for one in client.get(f"/v1/admin/{kind}").json()["data"]]
+    return {one[name] for one in things for name in ("id", "name") if name in one}
+
+
+def _bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
 
 
 def _server_errors(url: str) -> int:

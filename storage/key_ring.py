@@ -108,9 +108,14 @@ class KeyRing:
             return await _found(connection, key), token_of(key, secret)
 
     async def revoke(self, key: str, actor: str) -> KeyRecord:
-        """Ends it, in every process within seconds; a revoked one stays as it is. Raises NotFound."""
+        """Ends it, in every process within seconds; a revoked one stays as it is.
+
+        Raises NotFound, and InvalidRequest for the key that asks: who revokes it by mistake could not undo it.
+        """
         async with self._database.transaction() as connection:
             record = await _found(connection, key, lock=True)
+            if key == actor:
+                raise InvalidRequest("this is the key that asks: revoke it by another one", param="key")
             if (await connection.execute(_REVOKE, {"id": key, "actor": actor})).rowcount:
                 await note(connection, actor, "key.revoked", record.tenant_id, key)
             return await _found(connection, key)

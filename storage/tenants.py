@@ -77,12 +77,15 @@ class Tenants:
                 await note(connection, actor, "tenant.set", found.id, found.id, **limits)
             return await _found(connection, found.id)
 
-    async def delete(self, tenant: str, actor: str) -> TenantId:
+    async def delete(self, tenant: str, actor: str, own: TenantId | None = None) -> TenantId:
         """Erase a tenant with its keys, jobs and everything else; what it used stays, as numbers.
 
-        Raises NotFound, and InvalidRequest while jobs of it run: cancel them, or wait for their end.
+        Raises NotFound, and InvalidRequest for the actor's `own` (the key that asks would go, too), and while jobs of it
+        run: cancel them, or wait for their end.
         """
         found = await self.get(tenant)
+        if found.id == own:
+            raise InvalidRequest("this is the tenant of the key that asks: delete it by another one's", param="tenant")
         while await self._erase_some(found.id):
             pass
         async with self._database.transaction() as connection:

@@ -68,9 +68,9 @@ async def set_tenant(request: Request, caller: Caller, tenant: str) -> Json:
 
 @router.delete("/v1/admin/tenants/{tenant}", response_model=schemas.DeletedTenant, responses=errors(404, 422))
 async def delete_tenant(request: Request, caller: Caller, tenant: str) -> Json:
-    """Erase a tenant with its keys, jobs and everything else. Refused while jobs of it run."""
+    """Erase a tenant with its keys, jobs and everything else. Refused while its jobs run, and for the caller's own."""
     services = services_of(request)
-    gone = await services.tenants.delete(tenant, caller.key_id)
+    gone = await services.tenants.delete(tenant, caller.key_id, caller.tenant)
     services.authenticator.forget()
     return Json({"id": gone, "object": "tenant.deleted", "deleted": True})
 

@@ -69,9 +69,9 @@ async def rotate_key(request: Request, caller: Caller, key_id: str, trial: Trial
     return _with_token(key, token, 200)
 
 
-@router.delete("/v1/admin/keys/{key_id}", response_model=schemas.Key, responses=errors(404))
+@router.delete("/v1/admin/keys/{key_id}", response_model=schemas.Key, responses=errors(404, 422))
 async def revoke_key(request: Request, caller: Caller, key_id: str) -> Json:
-    """End a key: in every process within seconds."""
+    """End a key: in every process within seconds. Refused for the key that asks."""
     services = services_of(request)
     key = await services.key_ring.revoke(key_id, caller.key_id)
     services.authenticator.forget()

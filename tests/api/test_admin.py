@@ -128,6 +128,14 @@ class TestKeys:
             check_problem(await one.get(JOBS), 401)
         check_problem(await client.post(f"{ADMIN}/keys/key_{token.split('_')[1]}/rotate", json={}), 422, "key")
 
+    async def test_a_key_ends_neither_itself_nor_its_tenant(self, app: FastAPI, client: httpx.AsyncClient) -> None:
+        """By mistake, that is: nobody could undo it."""
+        token = await new_key(client, "default", scopes=["admin"])
+        async with client_of(app, token) as one:
+            check_problem(await one.delete(f"{ADMIN}/keys/key_{token.split('_')[1]}"), 422, "key")
+            check_problem(await one.delete(f"{ADMIN}/tenants/default"), 422, "tenant")
+            assert (await one.get(f"{ADMIN}/tenants/default")).status_code == 200
+
     async def test_a_key_that_left_the_environment_is_revoked_until_it_is_back(
         self, database: Database, keys: Keys
     ) -> None:
