@@ -73,7 +73,7 @@ def _greet(stack: object, began: float) -> None:
     typer.echo(f"  API   {stack.url}")
     typer.echo(f"  key   {home / API_KEY_FILE}")
     typer.echo(f"  logs  {home / 'logs'}")
-    typer.echo("Ctrl-C stops everything. In another terminal: deliberate submit --wait 'What is 17 * 23?'")
+    typer.echo("Ctrl-C stops everything. In another terminal: deliberate submit --wait 'What is 7 * 8 - 4?'")
 
 
 def _say(happening: Happening) -> None:
