@@ -11,7 +11,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from api import waiting
 from api.app import create_app
+from api.facade import following
 from api.services import Services
 from domain.settings import Settings
 from storage.database import Database
@@ -76,3 +78,10 @@ async def stranger(app: FastAPI, database: Database) -> AsyncIterator[httpx.Asyn
     keys = Keys(database)
     async with client_of(app, await keys.create(await keys.ensure_tenant("other"), "test")) as one:
         yield one
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that plays the worker publishes nothing: the database is looked at often."""
+    monkeypatch.setattr(waiting, "POLL_WITH_NEWS_S", 0.1)
+    monkeypatch.setattr(following, "POLL_WITH_NEWS_S", 0.1)

@@ -9,6 +9,7 @@ from storage.database import Database
 from storage.jobs import Jobs
 from storage.keys import Keys
 from storage.leases import PostgresJobStore
+from tests.support.batch_bench import Bench
 
 
 @pytest.fixture
@@ -24,3 +25,8 @@ def jobs(database: Database) -> Jobs:
 @pytest.fixture
 def store(database: Database) -> PostgresJobStore:
     return PostgresJobStore(database)
+
+
+@pytest.fixture
+def bench(database: Database, tenant: TenantId) -> Bench:
+    return Bench(database, tenant)
