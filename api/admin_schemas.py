@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema
 
+from api.admin_body import DEFAULT_OVERLAP_S, LONGEST_LABEL, LONGEST_OVERLAP_S, LONGEST_S
 from api.schemas import Shape
 from domain.limits import MAX_WEIGHT
-from domain.scopes import SCOPES
+from domain.scopes import ADMIN, SCOPES
 
 _NONE = "null: no limit."
+_TENANT: dict[str, JsonValue] = {"name": "acme", "weight": 2, "requests_per_minute": 600}
+_KEY: dict[str, JsonValue] = {"label": "pipeline", "tenant": "default", "scopes": ["jobs:read", "jobs:write"]}
 
 
 class TenantLimits(Shape):
@@ -28,6 +31,7 @@ class TenantChange(TenantLimits):
 
 
 class NewTenant(TenantLimits):
+    model_config = ConfigDict(json_schema_extra={"examples": [_TENANT]})
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
 
 
@@ -50,15 +54,21 @@ class DeletedTenant(Shape):
     deleted: Literal[True]
 
 
+Scope = Annotated[str, WithJsonSchema({"type": "string", "enum": list(SCOPES)})]
+
+
 class NewKey(Shape):
-    label: str = Field(min_length=1, max_length=200)
+    model_config = ConfigDict(json_schema_extra={"examples": [_KEY]})
+    label: str = Field(min_length=1, max_length=LONGEST_LABEL)
     tenant: str = Field("default", description="Id or name.")
-    scopes: list[str] | None = Field(None, description=f"Of {', '.join(SCOPES)}; left out: all but the last.")
-    expires_in_s: float | None = Field(None, ge=0)
+    scopes: list[Scope] | None = Field(None, min_length=1, description=f"Left out: all but {ADMIN}.")
+    expires_in_s: float | None = Field(None, ge=0, le=LONGEST_S)
 
 
 class Rotation(Shape):
-    overlap_s: float = Field(86_400, ge=0, description="So long the old secret works too.")
+    overlap_s: float = Field(
+        DEFAULT_OVERLAP_S, ge=0, le=LONGEST_OVERLAP_S, description="So long the old secret works too."
+    )
 
 
 class Key(Shape):

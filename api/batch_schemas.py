@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from api.schemas import Budget, Effort, Shape, StrategyChoice
+from api.schemas import Budget, Effort, Shape, StrategyChoice, StrategyName
 from domain.batch import MAX_LINES
+from domain.budget import MAX_FLOPS, MAX_ROLLOUTS, MAX_TOKENS
+from domain.ids import id_pattern
 
 Status = Literal["validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"]
 Endpoint = Literal["/v1/responses", "/v1/chat/completions", "/v1/reasoning/jobs"]
@@ -79,19 +81,39 @@ class OpenAIUsage(Shape):
     total_tokens: int
 
 
+class BatchBudget(Shape):
+    """Of all lines together; time is bounded by `completion_window`."""
+
+    tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
+    flops: float | None = Field(None, gt=0, le=MAX_FLOPS)
+    rollouts: int | None = Field(None, ge=1, le=MAX_ROLLOUTS)
+
+
 class BatchCreation(Shape):
     """A batch over an uploaded file. Members beyond OpenAI's are ours."""
 
-    input_file_id: str
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "input_file_id": "file_01k9x4w2m3e8r7t6y5h4g3f2d1",
+                    "endpoint": "/v1/responses",
+                    "completion_window": "24h",
+                    "budget": {"tokens": 5_000_000},
+                }
+            ]
+        }
+    )
+    input_file_id: str = Field(pattern=id_pattern("file"))
     endpoint: Endpoint | None = Field(None, description="Needed at /v1/batches.")
-    completion_window: str = Field("24h", description="A time from 1m to 30d.")
+    completion_window: str = Field("24h", pattern="^[1-9][0-9]{0,6}[smhd]$", description="A time from 1m to 30d.")
     metadata: dict[str, str] | None = None
     output_expires_after: Expiry | None = None
-    strategy: str | StrategyChoice | None = Field(None, description="Of lines that name none.")
+    strategy: StrategyName | StrategyChoice | None = Field(None, description="Of lines that name none.")
     effort: Effort | None = Field(None, description="Of lines that name neither a strategy nor an effort.")
     confidence: float | None = Field(None, ge=0, le=1)
     job_budget: Budget | None = Field(None, description="Of each line that has no budget of its own.")
-    budget: Budget | None = Field(None, description="Of all lines together, in tokens, FLOPs or rollouts.")
+    budget: BatchBudget | None = None
     on_invalid_line: Literal["skip", "fail"] = "skip"
     priority: int | None = Field(None, ge=-100, le=100, description="Left out: behind single jobs.")
 

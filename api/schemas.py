@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from domain.budget import MAX_FLOPS, MAX_ROLLOUTS, MAX_SECONDS, MAX_TOKENS
 from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from domain.recipe import SPECS
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
 JobEventType = Literal["job.completed", "job.incomplete", "job.failed", "job.cancelled"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+StrategyName = Annotated[str, WithJsonSchema({"type": "string", "enum": list(SPECS)})]
 ConfidenceKind = Literal["agreement", "calibrated"]
 
 
@@ -31,17 +34,17 @@ class TextPart(Shape):
 class Budget(Shape):
     """Ceilings; a member that is null or left out is not limited."""
 
-    tokens: int | None = Field(None, description="Generated plus verified tokens.")
-    flops: float | None = Field(None, description="2 × parameters × tokens processed.")
-    rollouts: int | None = Field(None, description="Policy calls that sample text.")
-    seconds: float | None = Field(None, description="Wall-clock since the job was first claimed.")
+    tokens: int | None = Field(None, ge=1, le=MAX_TOKENS, description="Generated plus verified tokens.")
+    flops: float | None = Field(None, gt=0, le=MAX_FLOPS, description="2 × parameters × tokens processed.")
+    rollouts: int | None = Field(None, ge=1, le=MAX_ROLLOUTS, description="Policy calls that sample text.")
+    seconds: float | None = Field(None, gt=0, le=MAX_SECONDS, description="Wall-clock since the job was first claimed.")
 
 
 class StrategyChoice(BaseModel):
     """A strategy's name and those of its parameters that differ from the defaults (see /v1/reasoning/strategies)."""
 
     model_config = ConfigDict(extra="allow")
-    name: str
+    name: StrategyName
 
 
 class Submission(Shape):
@@ -56,7 +59,7 @@ class Submission(Shape):
         },
     )
     problem: str | list[TextPart] = Field(description="The problem's text, or a list of text parts.")
-    strategy: str | StrategyChoice | None = Field(None, description="A name, or an object with a name.")
+    strategy: StrategyName | StrategyChoice | None = Field(None, description="A name, or an object with a name.")
     effort: Effort | None = Field(
         None,
         description="A preset of the adaptive strategy: how much it may spend and how sure it is to be. Parameters in"

@@ -80,7 +80,7 @@ class Tenants:
     async def delete(self, tenant: str, actor: str, own: TenantId | None = None) -> TenantId:
         """Erase a tenant with its keys, jobs and everything else; what it used stays, as numbers.
 
-        Raises NotFound, and InvalidRequest for the actor's `own` (the key that asks would go, too), and while jobs of it
+        Raises NotFound, and InvalidRequest for the actor's `own` (the key that asks would go, too), and while its jobs
         run: cancel them, or wait for their end.
         """
         found = await self.get(tenant)

@@ -122,7 +122,7 @@ def _members(wishes: Wishes, problem: list[dict[str, str]], body: Mapping[str, A
 
 def _strategy(wishes: Wishes) -> object:
     strategy = wishes.own.get("strategy")
-    chosen = dict(strategy) if isinstance(strategy, Mapping) else {"name": strategy or "adaptive"}
+    chosen = dict(strategy) if isinstance(strategy, Mapping) else {"name": _name(strategy)}
     if wishes.temperature is not None and not _is_for_repetition(wishes):
         chosen.setdefault("temperature", wishes.temperature)
     if wishes.top_p is not None:
@@ -165,7 +165,9 @@ def _with_tokens(budget: object, tokens: int) -> object:
 
 
 def _name(strategy: object) -> object:
-    return strategy.get("name") if isinstance(strategy, Mapping) else strategy or "adaptive"
+    if isinstance(strategy, Mapping):
+        return strategy.get("name")
+    return "adaptive" if strategy is None else strategy
 
 
 def _caller_name(param: str | None, wishes: Wishes) -> str | None:

@@ -30,6 +30,8 @@ class Operation:
     """With `{parameters}`."""
     body: Any
     """The example of its JSON body; None without one."""
+    members: frozenset[str]
+    """What its JSON body may have."""
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -50,7 +52,9 @@ class Operation:
 def operations(app: FastAPI) -> list[Operation]:
     """Every documented operation under /v1."""
     return [
-        Operation(method.upper(), path, _example(operation))
+        Operation(
+            method.upper(), path, _example(operation), _members(operation, app.openapi()["components"]["schemas"])
+        )
         for path, item in app.openapi()["paths"].items()
         for method, operation in item.items()
         if path.startswith("/v1") and method in METHODS
@@ -149,6 +153,13 @@ SHARED = frozenset({"model", "model_id"})
 def _example(operation: dict[str, Any]) -> Any:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     return content.get("example")
+
+
+def _members(operation: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:
+    schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    while "$ref" in schema:
+        schema = schemas[schema["$ref"].rsplit("/", 1)[-1]]
+    return frozenset(schema.get("properties", {}))
 
 
 def _with_ids(body: Any, values: dict[str, str]) -> Any:
