@@ -51,7 +51,8 @@ def scopes(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def seconds(body: Mapping[str, Any], name: str, highest: float, default: float | None) -> float | None:
-    value = body.get(name, default)
+    """Left out or null: the default."""
+    value = default if body.get(name) is None else body[name]
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):

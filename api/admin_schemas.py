@@ -66,7 +66,7 @@ class NewKey(Shape):
 
 
 class Rotation(Shape):
-    overlap_s: float = Field(
+    overlap_s: float | None = Field(
         DEFAULT_OVERLAP_S, ge=0, le=LONGEST_OVERLAP_S, description="So long the old secret works too."
     )
 

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from domain.errors import InvalidRequest
 
 LATEST_UNIX_S = 253_402_300_799
 """The end of the year 9999."""
 
-TIME_PATTERN = (
-    r"^([0-9]{1,11}|[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9]))$"
+_RFC_3339 = (
+    r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])$"
 )
-"""For schemas: what is surely a time (beyond it, fractions of seconds and days 29 to 31 are taken)."""
+TIME_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": LATEST_UNIX_S},
+        {"type": "string", "pattern": _RFC_3339},
+    ]
+}
+"""What is surely a time (beyond it, fractions of seconds and days 29 to 31 are taken)."""
 
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
 _UNIX = re.compile(r"^\d{1,12}(\.\d{1,9})?$", re.ASCII)
+
+
+def parse_day(value: object) -> date:
+    """A day such as 2026-11-20. Raises ValueError."""
+    if not isinstance(value, str) or not _DAY.match(value):
+        raise ValueError("a day is written like 2026-11-20")
+    return date.fromisoformat(value)
 
 
 def parse_time(value: object, param: str) -> float:

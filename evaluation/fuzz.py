@@ -33,7 +33,7 @@ SETTINGS = {"DELIBERATE_POLICY": SCRIPTED, "DELIBERATE_VERIFIER": SCRIPTED, "DEL
 PHASES = "examples,coverage,fuzzing,stateful"
 REQUEST_TIMEOUT_S = 120
 """Whoever waits for an answer may wait for a minute."""
-QUICK_S, FULL_S = 18, 600
+QUICK_S, FULL_S = 18, 240
 """For each of the two runs; fuzzing and stateful testing repeat until it is over."""
 CONFIG = """
 [checks.positive_data_acceptance]

@@ -20,29 +20,35 @@ Metadata = Annotated[dict[Name, Text], Field(description="At most 16 pairs of st
 SAID_OTHERWISE = ("problem", "effort", "metadata")
 
 
-class InputText(Shape):
+class Loose(Shape):
+    """What clients send within a member may have more than is read: newer versions do."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class InputText(Loose):
     type: Literal["input_text", "output_text", "text"]
     text: str
 
 
-class InputMessage(Shape):
+class InputMessage(Loose):
     type: Literal["message"] = "message"
     role: Role
     content: str | list[InputText]
 
 
-class ReasoningRequest(Shape):
+class ReasoningRequest(Loose):
     effort: Effort | None = Field(None, description="How much may be spent and how sure the answer is to be.")
     summary: Literal["auto", "concise", "detailed"] | None = Field(
         None, description="Any of these: the chosen chain of steps becomes an output item."
     )
 
 
-class TextFormat(Shape):
+class TextFormat(Loose):
     type: Literal["text"]
 
 
-class TextRequest(Shape):
+class TextRequest(Loose):
     format: TextFormat | None = None
     verbosity: Verbosity | None = Field(None, description="low: the answer alone, without its solution.")
 
@@ -86,13 +92,12 @@ class ResponseRequest(_Request):
     text: TextRequest | None = None
 
 
-class ChatMessage(Shape):
+class ChatMessage(Loose):
     role: Role
     content: str | list[InputText]
 
 
-class StreamOptions(Shape):
-    model_config = ConfigDict(extra="allow")
+class StreamOptions(Loose):
     include_usage: bool | None = None
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BeforeValidator
 
 from api import admin_body
 from api import admin_schemas as schemas
@@ -16,9 +17,11 @@ from api.json_body import read_object
 from api.json_response import Json
 from api.security import Caller
 from api.services import services_of
+from api.times import parse_day
 
 router = APIRouter(tags=["operation"], route_class=OnceRoute)
 
+Day = Annotated[date, BeforeValidator(parse_day)]
 TenantFilter = Annotated[str | None, Query(description="Id or name of a tenant; left out: all.", max_length=64)]
 
 
@@ -76,7 +79,7 @@ async def delete_tenant(request: Request, caller: Caller, tenant: str) -> Json:
 
 
 @router.get("/v1/admin/usage", response_model=schemas.UsageList, responses=errors(404, 422))
-async def usage(request: Request, caller: Caller, tenant: TenantFilter = None, since: date | None = None) -> Json:
+async def usage(request: Request, caller: Caller, tenant: TenantFilter = None, since: Day | None = None) -> Json:
     """What was used, by tenant and UTC day, from the day `since` on."""
     services = services_of(request)
     owner = None if tenant is None else (await services.tenants.get(tenant)).id
@@ -98,7 +101,7 @@ async def audit(
 
 
 @router.get("/v1/usage", response_model=schemas.UsageList, responses=errors(422))
-async def own_usage(request: Request, caller: Caller, since: date | None = None) -> Json:
+async def own_usage(request: Request, caller: Caller, since: Day | None = None) -> Json:
     """What the caller's own tenant used, by UTC day, from the day `since` on."""
     days = await services_of(request).usage.days(tenant=caller.tenant, since=since)
     return Json({"object": "list", "data": [use_view(day) for day in days]})

@@ -16,7 +16,7 @@ from api.json_response import Json
 from api.security import Caller
 from api.services import services_of
 from api.submission import Envelope, parse_submission
-from api.times import TIME_PATTERN, parse_time
+from api.times import TIME_SCHEMA, parse_time
 from api.views import estimate_of, event_view, is_final, job_view, origin
 from api.waiting import job_after_wait, preferred_wait_s
 from domain.ids import id_pattern
@@ -27,7 +27,7 @@ from storage.records import JobRecord
 RETRY_AFTER_S = "1"
 LAST_SEQ = 2**31 - 1
 
-Time = Annotated[str | None, WithJsonSchema({"type": "string", "pattern": TIME_PATTERN})]
+Time = Annotated[str | None, WithJsonSchema(TIME_SCHEMA)]
 
 router = APIRouter(tags=["jobs"], route_class=OnceRoute)
 

@@ -24,7 +24,7 @@ router = APIRouter(tags=["operation"], route_class=OnceRoute)
 TenantFilter = Annotated[str | None, Query(description="Id or name of a tenant; left out: all.", max_length=64)]
 
 
-@router.get("/v1/admin/keys", response_model=schemas.KeyList, responses=errors(404))
+@router.get("/v1/admin/keys", response_model=schemas.KeyList, responses=errors(404, 422))
 async def keys(request: Request, caller: Caller, tenant: TenantFilter = None) -> Json:
     """All keys, revoked ones too; never a secret."""
     services = services_of(request)

@@ -28,7 +28,8 @@ RETRY_MS = 2000
 LAST_SEQ = 2**31 - 1
 BEFORE_ALL: Position = (-1, 0)
 
-POSITION = r"^(-1|[0-9]{1,9}(\.[0-9]{1,5})?)$"
+POSITION = r"^(-1|[0-9]{1,9}(\.[0-9]{1,5})?)?$"
+"""Empty: as if left out."""
 KINDS = (
     "job.queued", "job.started", "node.added", "node.sampled", "node.scored", "node.failed", "node.pruned", "verdict",
     "job.released", "job.stopped",

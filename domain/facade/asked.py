@@ -112,7 +112,7 @@ def read_chat(body: Mapping[str, Any], catalogue: Catalogue) -> Asked:
         stored=boolean(body, "store", True),
         stream=boolean(body, "stream", False),
         background=False,
-        stream_usage=_object(body, "stream_options").get("include_usage") is True,
+        stream_usage=_stream_usage(_object(body, "stream_options")),
     )
 
 
@@ -124,6 +124,13 @@ def _echo(body: Mapping[str, Any], wishes: Wishes) -> dict[str, Any]:
         "temperature": wishes.temperature,
         "top_p": wishes.top_p,
     }
+
+
+def _stream_usage(options: Mapping[str, Any]) -> bool:
+    value = options.get("include_usage")
+    if value is not None and not isinstance(value, bool):
+        raise refused("stream_options.include_usage must be true or false", "stream_options.include_usage")
+    return bool(value)
 
 
 def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
