@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from api.schemas import Delivery, JobEventType, Shape
 
@@ -21,7 +21,18 @@ OpenAIEvent = Literal[
 URL = (
     r"^https?://[a-z]([a-z0-9-]{0,20}[a-z0-9])?(\.[a-z]([a-z0-9-]{0,20}[a-z0-9])?)*\.(com|org|net)(/[A-Za-z0-9._~-]*)*$"
 )
-"""For schemas: what surely may be a webhook's URL. Other hosts may be, too, when they are public."""
+"""What surely may be a webhook's URL; other public hosts may be, too."""
+Url = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": 2048,
+            "anyOf": [{"pattern": URL}, {"pattern": "^[hH][tT][tT][pP][sS]?://\\S+$"}],
+            "description": "Absolute http or https URL of a public host.",
+        }
+    ),
+]
 OpenAITypes = Annotated[list[OpenAIEvent], Field(min_length=1)]
 JobTypes = Annotated[list[JobEventType], Field(min_length=1)]
 TYPES = "OpenAI's types (`response.*`, `batch.*`) or ours (`job.*`), not both in one endpoint."
@@ -36,14 +47,14 @@ class EventTypeList(Shape):
 class NewEndpoint(Shape):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
     name: str = Field(min_length=1, max_length=256)
-    url: str = Field(max_length=2048, pattern=URL, description="Absolute http or https URL of a public host.")
+    url: Url
     event_types: OpenAITypes | JobTypes = Field(description=TYPES)
 
 
 class EndpointChange(Shape):
     model_config = ConfigDict(json_schema_extra={"examples": [{"event_types": ["job.completed"]}, {"enabled": True}]})
     name: str | None = Field(None, min_length=1, max_length=256)
-    url: str | None = Field(None, max_length=2048, pattern=URL)
+    url: Url | None = None
     event_types: OpenAITypes | JobTypes | None = Field(None, description=TYPES)
     enabled: bool | None = None
 

@@ -55,10 +55,10 @@ async def submit(request: Request, caller: Caller, trial: Trials) -> Json:
 async def page(
     request: Request,
     caller: Caller,
-    status: Annotated[list[JobStatus] | None, Query(description="One of these.", max_length=6)] = None,
+    status: Annotated[tuple[JobStatus, ...], Query(description="One of these.", max_length=6)] = (),
     label: Annotated[
-        list[str] | None, Query(description="All of these; the id of a batch: the jobs of its lines.", max_length=16)
-    ] = None,
+        tuple[str, ...], Query(description="All of these; the id of a batch: the jobs of its lines.", max_length=16)
+    ] = (),
     created_after: Annotated[Time, Query(description="Unix seconds or RFC 3339; itself included.")] = None,
     created_before: Annotated[Time, Query(description="Unix seconds or RFC 3339; itself left out.")] = None,
     after: Annotated[
@@ -68,8 +68,8 @@ async def page(
 ) -> Json:
     """The caller's jobs, newest first; those of a batch's lines only by the batch's label, its id."""
     wanted = JobFilter(
-        statuses=tuple(status or ()),
-        labels=tuple(label or ()),
+        statuses=status,
+        labels=label,
         metadata=metadata_filter(request),
         created_from=None if created_after is None else parse_time(created_after, "created_after"),
         created_until=None if created_before is None else parse_time(created_before, "created_before"),

@@ -101,6 +101,8 @@ def _part_text(part: object, where: str) -> str:
     if not isinstance(part, dict):
         raise refused("a content part must be an object with a type", where)
     kind = part.get("type")
+    if not isinstance(kind, str):
+        raise refused("a content part must be an object with a type", f"{where}.type")
     if kind in _OTHER_PARTS:
         message = f"this policy reads text only and takes no {_OTHER_PARTS[kind]}: leave the part out"
         raise unsupported(where, message)
