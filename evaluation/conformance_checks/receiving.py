@@ -1,13 +1,20 @@
-"""A webhook receiver on loopback: keeps what arrives, byte for byte, and answers as it is told."""
+"""A webhook receiver on loopback, which keeps what arrives byte for byte, and an endpoint that leads to it."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from harness import Bench, same
+
+RESPONSE_TYPES = tuple(f"response.{end}" for end in ("completed", "incomplete", "failed", "cancelled"))
+BATCH_TYPES = tuple(f"batch.{end}" for end in ("completed", "failed", "expired", "cancelled"))
+TYPES = (*RESPONSE_TYPES, *BATCH_TYPES)
 
 
 @dataclass(frozen=True)
@@ -58,3 +65,40 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *arguments: Any) -> None: ...
 
     return Handler
+
+
+class Endpoint:
+    """An endpoint for as long as a check takes. Clients before 3.x make it by a plain POST."""
+
+    def __init__(self, bench: Bench, url: str, types: tuple[str, ...] = TYPES) -> None:
+        self.client = bench.client()
+        body = {"name": "check", "url": url, "event_types": list(types)}
+        made: Any = self.client.post("/webhook_endpoints", body=body, cast_to=object)
+        self.id, self.secret = made["id"], made["signing_secret"]
+
+    def rotated(self, **body: Any) -> str:
+        made: Any = self.client.post(f"/webhook_endpoints/{self.id}/rotate_secret", body=body, cast_to=object)
+        return str(made["signing_secret"])
+
+    def tested(self, event_type: str) -> dict[str, Any]:
+        body = {"event_type": event_type}
+        return dict(self.client.post(f"/webhook_endpoints/{self.id}/test", body=body, cast_to=object))
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.delete(f"/webhook_endpoints/{self.id}", cast_to=object)
+
+
+def about(id: str) -> Callable[[Delivery], bool]:
+    return lambda delivery: json.loads(delivery.body)["data"]["id"] == id
+
+
+def unwrapped(client: Any, delivery: Delivery, secret: str) -> Any:
+    """By the client's own code, from the bytes and headers as they came; the event has the type that it names."""
+    client.webhooks.verify_signature(delivery.body, delivery.headers, secret=secret)
+    event = client.webhooks.unwrap(delivery.body, delivery.headers, secret=secret)
+    same((type(event).model_validate(event.to_dict()).type, event.object), (event.type, "event"))
+    same(type(event).__name__.lower(), event.type.replace(".", "") + "webhookevent")
+    return event
