@@ -7,12 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from api.schemas import Problem, Submission
+from domain.attempt import KEY_PATTERN
 
 BODIES: dict[str, type[BaseModel]] = {}
 """Models of bodies that routes read by themselves; the framework does not know them."""
-
-IDEMPOTENCY_KEY = r'^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$'
-"""Quoted, or bare (draft-ietf-httpapi-idempotency-key-header)."""
 
 _TEXTS = {
     400: "The request is wrong; `error.param` names the member or parameter where one is at fault.",
@@ -106,7 +104,7 @@ _IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY},
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
     "description": "The same key and body within 24 hours give the same answer; the same key with another body is"
     " refused (422).",
 }

@@ -20,9 +20,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from api.documented import IDEMPOTENCY_KEY
 from api.security import Caller, check_allowed, principal_of
-from domain.attempt import MOST_RETRIES, Attempt
+from domain.attempt import KEY_PATTERN, MOST_RETRIES, Attempt
 from domain.errors import InvalidRequest
 from domain.ids import TenantId
 from storage.answers import Answers, KeptAnswer
@@ -31,7 +30,7 @@ REPLAYED = "Idempotent-Replayed"
 LARGEST_KEPT = 256 * 1024
 LONGEST_OPERATION = 300
 
-_KEY = re.compile(IDEMPOTENCY_KEY)
+_KEY = re.compile(KEY_PATTERN)
 _RETRY = re.compile(r"^\d{1,9}$")
 
 

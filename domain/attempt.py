@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from domain.ids import TenantId
 
 MOST_RETRIES = 32_767
+KEY_PATTERN = r'^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$'
+"""The header Idempotency-Key: quoted, or bare (draft-ietf-httpapi-idempotency-key-header)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
-from api.documented import IDEMPOTENCY_KEY
+from domain.attempt import KEY_PATTERN
 
 OWN = frozenset(os.environ.get("FUZZ_OWN", "").split(","))
 """Ids and names."""
@@ -26,7 +26,7 @@ KEY = "Idempotency-Key"
 @schemathesis.hook
 def before_call(context: Any, case: Any, **kwargs: Any) -> None:
     headers = case.headers or {}
-    if _headers_are_right(case) and isinstance(headers.get(KEY), str) and re.match(IDEMPOTENCY_KEY, headers[KEY]):
+    if _headers_are_right(case) and isinstance(headers.get(KEY), str) and re.match(KEY_PATTERN, headers[KEY]):
         headers[KEY] = str(uuid.uuid4())
     if case.method != "GET" and case.path.startswith("/v1/admin/"):
         for name, value in (case.path_parameters or {}).items():
