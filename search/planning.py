@@ -61,9 +61,12 @@ class Plan:
         return now + sum(chance * self.best(after, to)[0] for to, chance in enumerate(value.after[band]) if chance)
 
     def open_at(self, place: Place) -> list[ActionValue]:
-        """The values for the largest fitted number of samples that is there already, as far as they are allowed."""
+        """The values for the largest fitted number of samples that is there already, as far as they are allowed.
+
+        None for twice as many and more: what was fitted there would be taken for true again and again.
+        """
         here = [one for one in self.actions.values if one.scored == place.scored and one.rung == place.rung]
-        known = max((one.samples for one in here if one.samples <= place.samples), default=None)
+        known = max((one.samples for one in here if one.samples <= place.samples < 2 * one.samples), default=None)
         return [one for one in here if one.samples == known and self._allowed(one, place)]
 
     def _allowed(self, value: ActionValue, place: Place) -> bool:

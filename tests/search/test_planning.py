@@ -57,6 +57,14 @@ def test_growth_keeps_to_the_room_there_is() -> None:
     assert reached(grow, Place(5, True), Limits(64)) == Place(10, True)
 
 
+def test_what_was_fitted_is_not_taken_for_true_again_and_again() -> None:
+    grow = ActionValue("sample", 4, True, 8, (0.1, 0.1, 0.1), (4.0, 4.0, 4.0))
+    growing = plan(Actions(BANDS, (grow,)), 0.001, Limits(64))
+    assert growing.best(Place(7, True), LOW)[1] is grow
+    assert growing.best(Place(4, True), LOW)[0] == pytest.approx(0.1 - 0.004)
+    assert growing.best(Place(8, True), LOW) == (0.0, None)
+
+
 def test_the_worth_is_the_highest_price_at_which_it_goes_on() -> None:
     found = worth(TABLE, Place(1, True), LOW, Limits(64))
     assert found is not None
