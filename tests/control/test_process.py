@@ -92,6 +92,12 @@ async def relayed(database: Database, within_s: float) -> None:
             await asyncio.sleep(0.02)
 
 
+async def logged(control: Process, text: str, within_s: float) -> None:
+    async with asyncio.timeout(within_s):
+        while text not in control.log.read_text():
+            await asyncio.sleep(0.05)
+
+
 async def test_it_lives_through_flush_restart_and_absence_of_redis(
     control: Process, database: Database, receiver: Receiver, redis_server: TestRedis
 ) -> None:
@@ -108,6 +114,7 @@ async def test_it_lives_through_flush_restart_and_absence_of_redis(
     redis_server.stop()
     await cancelled_job(database, receiver)
     await receiver.count(3), "webhooks need no Redis"
+    await logged(control, "relay of the outbox: not working", 10)
     redis_server.start()
     await relayed(database, 10)
     await consumed(redis_server, 15)

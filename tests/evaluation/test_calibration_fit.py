@@ -96,7 +96,7 @@ def test_confidence_is_calibrated_on_other_problems(fitted: Calibration) -> None
 
 
 def test_adaptive_costs_less_for_the_same_accuracy(fitted: Calibration) -> None:
-    adaptive = [play(one, Adaptive(n=16, price=0.002), fitted) for one in HELD]
+    adaptive = [play(one, Adaptive(n=16), fitted) for one in HELD]
     whole = [play(one, BestOfN(n=16), fitted) for one in HELD]
     assert sum(one.right for one in adaptive) >= sum(one.right for one in whole) - 3
     assert sum(one.cost for one in adaptive) < 0.6 * sum(one.cost for one in whole)

@@ -90,7 +90,7 @@ def test_the_result_has_the_keys_that_are_asked_for() -> None:
 
 def test_a_fuzz_report_is_summed_up() -> None:
     report = {
-        "operations": {"total": 3},
+        "operations": {"total": 3, "tested": 2},
         "test_cases": {"generated": 40},
         "failures": [{"code": "ST1", "title": "a"}, {"code": "ST1", "title": "a"}],
         "errors": [],
@@ -98,7 +98,7 @@ def test_a_fuzz_report_is_summed_up() -> None:
         "seed": 1,
     }
     told = summary(report)
-    assert (told["failures"], told["failed_checks"]) == (2, {"ST1 a": 2})
-    assert "| with key | 40 | 2" in fuzz_table(
+    assert (told["failures"], told["failed_checks"], told["left_out"]) == (2, {"ST1 a": 2}, 1)
+    assert "| with key | 2 | 40 | 2" in fuzz_table(
         {"operations": 3, "server_errors": 0, "with_key": told, "without_key": told}
     )
