@@ -29,7 +29,7 @@ SIZES = (1, 2, 4, 8, 16, 32)
 REFERENCE = 16
 SHARES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 """Budgets of the allocation, a problem, in costs of one plain sample."""
-DRAWS = 200
+DRAWS = 20
 """Bootstrap resamples of the problems."""
 
 
