@@ -134,7 +134,7 @@ async def test_stop_ends_children_of_children(supervisor: Watched) -> None:
     assert pid is not None
     await eventually(lambda: len(session_of(pid)) == 3)
     await supervisor.stop("family")
-    assert session_of(pid) == []
+    await eventually(lambda: session_of(pid) == [])  # a killed process takes a moment to go on a busy machine
 
 
 async def test_a_crash_takes_the_childrens_children_with_it(supervisor: Watched) -> None:
@@ -144,7 +144,7 @@ async def test_a_crash_takes_the_childrens_children_with_it(supervisor: Watched)
     await eventually(lambda: len([seen for seen in supervisor.recorded if seen.pid != pid]) == 2)
     os.kill(pid, signal.SIGKILL)
     await eventually(lambda: supervisor.restarts("family") == 1)
-    assert session_of(pid) == []
+    await eventually(lambda: session_of(pid) == [])
 
 
 async def test_a_child_that_ignores_us_is_killed(supervisor: Watched, tmp_path: Path) -> None:
