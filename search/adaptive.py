@@ -71,7 +71,7 @@ class AdaptiveState:
 class AdaptiveStrategy:
     def start(self, problem: Problem, spec: Adaptive, seed: int) -> AdaptiveState:
         probe = BestOfN(min(spec.probe, spec.n), "weighted", "last", spec.temperature, spec.top_p, spec.max_tokens)
-        return AdaptiveState(spec, seed, SamplingState(problem, probe, seed))
+        return AdaptiveState(spec, seed, SamplingState(problem, probe, seed, first_temperature=spec.first_temperature))
 
     def guide(self, state: AdaptiveState, guidance: Guidance) -> AdaptiveState:
         return replace(state, guidance=guidance)
@@ -209,6 +209,5 @@ def _stage(state: AdaptiveState, strategy: StrategySpec) -> Stage:
     """Its nodes come after all others': plain solutions have the first `n` ids."""
     number = len(state.stages)
     base = state.spec.n + sum(len(stage.state.nodes) for stage in state.stages)
-    given = {"temperature": state.spec.temperature, "top_p": state.spec.top_p}
     seed = derive_seed(state.seed, "stage", number)
-    return begin_stage(state.pool.problem, replace(strategy, **given), seed, base)  # type: ignore[arg-type]
+    return begin_stage(state.pool.problem, replace(strategy, top_p=state.spec.top_p), seed, base)

@@ -1,5 +1,5 @@
 """Compute-optimal search: a probe says how hard the problem is, a fitted table says what does best on such problems at
-this budget (2408.03314, sections 3.2 and 5.3). The probe is charged, and its solutions are the first of what follows.
+this budget (2408.03314, sections 3.2 and 5.3). The probe is charged, and its solutions take part in the election.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from domain.specs.adaptive import ComputeOptimal
 from domain.specs.parallel import BestOfN, SelfConsistency
 from domain.verdict import Verdict
 from search.choosing import by_verifier
-from search.confidence import calibrated, family_of
+from search.confidence import calibrated
 from search.difficulty import best_choice, bin_of
+from search.election import LIKELIEST, SEARCHED
 from search.features import evidence_for
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, classes_of, grown, idle, tell_pool
-from search.stages import Stage, ask_stage, begin_stage, owns, stage_verdict, tell_stage
-from search.tree import Node
+from search.stages import Stage, ask_stage, begin_stage, owns, stage_solutions, stage_verdict, tell_stage
+from search.standing import stand
+from search.tree import Node, NodeStatus
 from search.verdicts import by_majority
 
 
@@ -53,7 +55,8 @@ class ComputeOptimalState:
 class ComputeOptimalStrategy:
     def start(self, problem: Problem, spec: ComputeOptimal, seed: int) -> ComputeOptimalState:
         whole = BestOfN(spec.n, "weighted", "last", spec.temperature, spec.top_p, spec.max_tokens)
-        return ComputeOptimalState(spec, seed, SamplingState(problem, whole, seed), chosen=whole)
+        pool = SamplingState(problem, whole, seed, first_temperature=spec.first_temperature)
+        return ComputeOptimalState(spec, seed, pool, chosen=whole)
 
     def guide(self, state: ComputeOptimalState, guidance: Guidance) -> ComputeOptimalState:
         """With a fit, what was to be one large sample becomes a probe first."""
@@ -87,22 +90,27 @@ class ComputeOptimalStrategy:
         return replace(state, pool=tell_pool(state.pool, outcome))
 
     def verdict(self, state: ComputeOptimalState) -> Verdict:
+        """Of the probe's solutions and all that came after it; without a fit as the chosen strategy itself decides."""
+        if isinstance(state.chosen, SelfConsistency):
+            return _voted(state)
+        family = LIKELIEST if state.stage is None else SEARCHED
+        if state.calibration is not None and state.calibration.model(family) is not None:
+            return _elected(state, family)
         if state.stage is not None and (found := stage_verdict(state.stage)).answer is not None:
-            return _sure(state, found, state.stage.spec)
-        chosen = state.chosen
-        if isinstance(chosen, SelfConsistency):
-            return _sure(state, by_majority(state.pool.finished, state.pool.sampled), chosen)
-        selection = chosen.selection if isinstance(chosen, BestOfN) else "weighted"
-        verdict = by_verifier(state.pool.finished, state.pool.sampled, selection, "last")
-        return _sure(state, verdict, chosen or state.pool.spec)
+            return found
+        return by_verifier(state.pool.finished, state.pool.sampled, "weighted", "last")
 
 
-def _sure(state: ComputeOptimalState, verdict: Verdict, spec: StrategySpec) -> Verdict:
-    """With the confidence that was fitted for what was chosen."""
-    if verdict.evidence is None:
-        return verdict
-    family = family_of(spec.name, verdict.evidence, getattr(spec, "selection", None))
-    return calibrated(verdict, family, state.calibration)
+def _voted(state: ComputeOptimalState) -> Verdict:
+    verdict = by_majority(state.pool.finished, state.pool.sampled)
+    return verdict if verdict.evidence is None else calibrated(verdict, "votes", state.calibration)
+
+
+def _elected(state: ComputeOptimalState, family: str) -> Verdict:
+    """The likeliest answer, as in `search.adaptive`."""
+    voters = state.pool.nodes if state.stage is None else (*state.pool.nodes, *stage_solutions(state.stage))
+    sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
+    return stand(voters, sampled, state.calibration, family=family).verdict
 
 
 def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:
@@ -130,8 +138,7 @@ def _choice(state: ComputeOptimalState, calibration: Calibration, difficulty: Di
 
 
 def _adopted(strategy: StrategySpec, spec: ComputeOptimal) -> StrategySpec:
-    """With the caller's sampling parameters; a step's token limit stays its own."""
-    given = {"temperature": spec.temperature, "top_p": spec.top_p}
+    """With the caller's sampling parameters; a step's temperature and token limit stay its own."""
     if isinstance(strategy, SelfConsistency | BestOfN):
-        given["max_tokens"] = spec.max_tokens
-    return replace(strategy, **given)  # type: ignore[arg-type]
+        return replace(strategy, temperature=spec.temperature, top_p=spec.top_p, max_tokens=spec.max_tokens)
+    return replace(strategy, top_p=spec.top_p)

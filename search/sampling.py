@@ -28,6 +28,8 @@ class SamplingState(Generic[Spec]):
     """In the order of their ids' nodes, so that arrival order leaves no mark."""
     unscored: tuple[int, ...] = ()
     """Finished solutions that no score was asked for yet, in order. It saves reading all nodes at each turn."""
+    first_temperature: float | None = None
+    """Of the first solution; None: that of all."""
 
     @property
     def sampled(self) -> int:
@@ -84,13 +86,13 @@ def _updated(node: Node, move: Move, outcome: Outcome) -> Node:
 
 
 def _sample(state: SamplingState[Spec], node: int) -> Sample:
-    spec = state.spec
+    spec, own = state.spec, state.first_temperature
     return Sample(
         id=f"sample-{node}",
         node=node,
         seed=derive_seed(state.seed, "sample", node),
         max_tokens=spec.max_tokens,
-        temperature=spec.temperature,
+        temperature=own if node == 1 and own is not None else spec.temperature,
         top_p=spec.top_p,
     )
 

@@ -14,6 +14,9 @@ class Adaptive:
     more, or search over steps), until the search is sure enough, nothing is worth `price`, or `n` solutions are there.
     No search over steps is larger than `n`.
 
+    The first solution is sampled at `first_temperature` (0: greedily), since one alone is right more often that way;
+    the other plain ones at `temperature`, and a search over steps at its own.
+
     `price` is the least gain in P(right) that the cost of one plain sample must bring. `confidence` is where the search
     stops by itself; a job's own confidence target goes before it. What actions bring is fitted (`deliberate
     calibrate`); without a fit it samples in growing rounds, and asks the verifier only where the votes disagree.
@@ -27,12 +30,13 @@ class Adaptive:
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)
     max_tokens: int = number(512, 1, 131_072)
+    first_temperature: float = number(0.0, 0.0, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ComputeOptimal:
     """Estimate the difficulty from a small probe, then search as did best on problems of that difficulty at this budget
-    (2408.03314, section 3); the probe is charged, and its solutions take part.
+    (2408.03314, section 3); the probe is charged, and its solutions take part. Temperatures as in `adaptive`.
 
     The budget is what best-of-`n` costs, with verification. Without a fit (`deliberate calibrate`) it is best-of-`n`.
     """
@@ -42,3 +46,4 @@ class ComputeOptimal:
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)
     max_tokens: int = number(512, 1, 131_072)
+    first_temperature: float = number(0.0, 0.0, 2.0)

@@ -13,7 +13,7 @@ from evaluation.calibration_fit.climbs import climbs, ladder_of
 from evaluation.calibration_fit.election import chooser_of
 from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.calibration_fit.trajectories import Counting, State, shuffled
+from evaluation.calibration_fit.trajectories import Counting, State, begun
 
 BANDS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1.0)
 """Few, since every job's trace holds the table."""
@@ -104,7 +104,7 @@ def _ladder(
     counting = Counting("votes" if model is None else "scored", score_cost)
     choose = None if model is None else chooser_of(model)(index)
     states: dict[int, State] = {}
-    for size, sample in enumerate(shuffled(problem, order, 0), start=1):
+    for size, sample in enumerate(begun(problem, order), start=1):
         counting.add(sample)
         if size in LADDER:
             states[size] = counting.state(index, choose)
@@ -116,7 +116,7 @@ def _begun(
 ) -> State:
     """After the first few plain solutions; verified where a `model` elects by their scores."""
     counting = Counting("votes" if model is None else "scored", score_cost)
-    for sample in shuffled(problem, order, 0)[:size]:
+    for sample in begun(problem, order)[:size]:
         counting.add(sample)
     return counting.state(index, None if model is None else chooser_of(model)(index))
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
-from domain.calibration import Choice, Difficulty
+from domain.calibration import Choice, ConfidenceModel, Difficulty
 from domain.recipe import StrategySpec
 from domain.specs.parallel import BestOfN, SelfConsistency
 from evaluation.calibration_fit.difficulty import BINS, probe_evidence
+from evaluation.calibration_fit.election import chooser_of
 from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.calibration_fit.trajectories import Counting, shuffled
+from evaluation.calibration_fit.trajectories import Counting, begun
 from search.difficulty import bin_of
 
 BUDGETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -59,11 +61,22 @@ def _covers_probe(strategy: StrategySpec, probe: int) -> bool:
     return not isinstance(strategy, SelfConsistency | BestOfN) or strategy.n >= probe
 
 
+@dataclass(frozen=True, slots=True)
+class Electors:
+    """What elects the answer; None: the largest sum of scores, or what the run itself had returned."""
+
+    likeliest: ConfidenceModel | None = None
+    """Of independent solutions …"""
+    searched: ConfidenceModel | None = None
+    """… and of those that a search over steps has come to beside them."""
+
+
 def trials_of(
     problems: Sequence[GradedProblem],
     difficulty: Difficulty,
     score_cost: float,
     runs: Sequence[Run] = (),
+    electors: Electors = Electors(),
     *,
     orders: int = 4,
 ) -> list[Trial]:
@@ -75,10 +88,26 @@ def trials_of(
     for index, problem in enumerate(problems):
         for order in range(orders):
             bin_ = _bin(problem, difficulty, order)
-            found += _sampled(index, bin_, problem, order, difficulty, score_cost)
-            probe = difficulty.samples * (1 + (score_cost if difficulty.scored else 0.0))
-            found += [Trial(index, bin_, one.strategy, one.right, one.cost + probe) for one in ran.get(problem.id, ())]
+            found += _sampled(index, bin_, problem, order, difficulty, score_cost, electors.likeliest)
+            probe = _probe(problem, order, difficulty, score_cost)
+            found += [_ran(index, bin_, one, probe, electors.searched) for one in ran.get(problem.id, ())]
     return found
+
+
+def _probe(problem: GradedProblem, order: int, difficulty: Difficulty, score_cost: float) -> Counting:
+    counting = Counting("scored" if difficulty.scored else "votes", score_cost)
+    for sample in begun(problem, order)[: difficulty.samples]:
+        counting.add(sample)
+    return counting
+
+
+def _ran(index: int, bin_: int, run: Run, probe: Counting, model: ConfidenceModel | None) -> Trial:
+    """The probe's solutions take part in the election, as in `search.compute_optimal`."""
+    counting = deepcopy(probe)
+    counting.add_stage(run.solutions, run.cost)
+    state = counting.state(index, None if model is None else chooser_of(model)(index))
+    right = run.right if model is None or not run.solutions else state.right
+    return Trial(index, bin_, run.strategy, right, state.cost)
 
 
 def _bin(problem: GradedProblem, difficulty: Difficulty, order: int) -> int:
@@ -87,31 +116,32 @@ def _bin(problem: GradedProblem, difficulty: Difficulty, order: int) -> int:
 
 
 def _sampled(
-    index: int, bin_: int, problem: GradedProblem, order: int, difficulty: Difficulty, score_cost: float
+    index: int,
+    bin_: int,
+    problem: GradedProblem,
+    order: int,
+    difficulty: Difficulty,
+    score_cost: float,
+    model: ConfidenceModel | None,
 ) -> list[Trial]:
-    samples = shuffled(problem, order, 0)
-    rules = ("votes", "scored", "best") if difficulty.scored else ("votes",)
+    rules = ("votes", "scored") if difficulty.scored else ("votes",)
     counts = {rule: Counting(rule, score_cost) for rule in rules}
     found: list[Trial] = []
     probe_scores = 0.0
-    for size, sample in enumerate(samples, start=1):
+    for size, sample in enumerate(begun(problem, order), start=1):
         for counting in counts.values():
             counting.add(sample)
         if size == difficulty.samples and difficulty.scored:
             probe_scores = counts["scored"].state(index).cost - size
         if size in SIZES:
             for rule, counting in counts.items():
-                state = counting.state(index)
+                chooser = None if rule == "votes" or model is None else chooser_of(model)(index)
+                state = counting.state(index, chooser)
                 # The probe's verification is paid whatever the choice is.
                 cost = max(state.cost, size + probe_scores) if rule == "votes" else state.cost
-                found.append(Trial(index, bin_, _spec(rule, size), state.right, cost))
+                strategy = SelfConsistency(n=size) if rule == "votes" else BestOfN(n=size)
+                found.append(Trial(index, bin_, strategy, state.right, cost))
     return found
-
-
-def _spec(rule: str, size: int) -> StrategySpec:
-    if rule == "votes":
-        return SelfConsistency(n=size)
-    return BestOfN(n=size, selection="best" if rule == "best" else "weighted")
 
 
 @dataclass(frozen=True, slots=True)

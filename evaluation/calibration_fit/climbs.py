@@ -14,7 +14,7 @@ from itertools import combinations, takewhile
 from domain.recipe import StrategySpec
 from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.calibration_fit.trajectories import Counting, shuffled
+from evaluation.calibration_fit.trajectories import Counting, begun
 
 STARTS = (1, 2, 4)
 """Plain solutions, verified, before the first stage."""
@@ -59,7 +59,7 @@ def _climbs(
     index: int, problem: GradedProblem, order: int, stages: Sequence[Run], score_cost: float
 ) -> Iterator[Climb]:
     counting = Counting("scored", score_cost)
-    for size, sample in enumerate(shuffled(problem, order, 0)[: max(STARTS)], start=1):
+    for size, sample in enumerate(begun(problem, order)[: max(STARTS)], start=1):
         counting.add(sample)
         if size in STARTS:
             for rungs in _ways(len(stages)):

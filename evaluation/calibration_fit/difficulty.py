@@ -11,7 +11,7 @@ from domain.verdict import Evidence
 from evaluation.calibration_fit.confidence import names_of
 from evaluation.calibration_fit.logistic import feature_rows, fit_logistic, predict
 from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.calibration_fit.trajectories import Counting, shuffled
+from evaluation.calibration_fit.trajectories import Counting, begun
 
 PROBE = 4
 BINS = 5
@@ -40,7 +40,7 @@ def fit_difficulty(problems: Sequence[GradedProblem], *, scored: bool, orders: i
 def probe_evidence(problem: GradedProblem, family: str, order: int) -> Evidence | None:
     """Of the first few solutions; None when none of them has an answer."""
     counting = Counting(family, 1.0)
-    for sample in shuffled(problem, order, 0)[:PROBE]:
+    for sample in begun(problem, order)[:PROBE]:
         counting.add(sample)
     found = counting.candidates()
     return found[0][0] if found else None

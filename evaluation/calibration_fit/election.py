@@ -17,7 +17,7 @@ from evaluation.calibration_fit.climbs import Climb
 from evaluation.calibration_fit.confidence import FOLDS, curve_over, names_of
 from evaluation.calibration_fit.logistic import feature_rows, fit_logistic
 from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.calibration_fit.trajectories import Chooser, Counting, State, shuffled, trajectories
+from evaluation.calibration_fit.trajectories import Chooser, Counting, State, begun, trajectories
 from search.election import LIKELIEST, MOST, SEARCHED, likeliest
 from search.features import probability
 
@@ -91,7 +91,7 @@ def _by_fold(candidates: Iterable[_Candidate]) -> list[Logistic]:
 def _in_orders(index: int, problem: GradedProblem, orders: int) -> Iterable[_Candidate]:
     for order in range(orders):
         counting = Counting("scored", 1.0)
-        for size, sample in enumerate(shuffled(problem, order, 0), start=1):
+        for size, sample in enumerate(begun(problem, order), start=1):
             counting.add(sample)
             if size in SIZES:
                 yield from _leading(index, counting)

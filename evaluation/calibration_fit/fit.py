@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.calibration import Calibration
 from evaluation.calibration_fit.actions import fit_actions
-from evaluation.calibration_fit.choices import fit_choices, trials_of
+from evaluation.calibration_fit.choices import Electors, fit_choices, trials_of
 from evaluation.calibration_fit.climbs import climbs
 from evaluation.calibration_fit.confidence import fit_family
 from evaluation.calibration_fit.difficulty import fit_difficulty
@@ -44,7 +44,8 @@ def fit(
     found = [one for at in range(orders) for one in climbs(problems, runs, score_cost, order=at)] if scored else []
     searched = fit_searched(found, len({one.problem for one in found})) if found else None
     difficulty = fit_difficulty(problems, scored=scored, orders=orders)
-    trials = trials_of(problems, difficulty, score_cost, runs, orders=orders)
+    likeliest = models[-1] if scored else None
+    trials = trials_of(problems, difficulty, score_cost, runs, Electors(likeliest, searched), orders=orders)
     return Calibration(
         policy=policy,
         verifier=verifier if scored else "",
@@ -52,9 +53,7 @@ def fit(
         confidence=(*models, *(() if searched is None else (searched,))),
         difficulty=difficulty,
         choices=fit_choices(trials, score_cost, difficulty.samples),
-        actions=fit_actions(
-            problems, voting, models[-1] if scored else None, score_cost, runs, searched, orders=orders
-        ),
+        actions=fit_actions(problems, voting, likeliest, score_cost, runs, searched, orders=orders),
         problems=len(problems),
     )
 

@@ -1,7 +1,10 @@
 """Graded traces: problems with sampled solutions that are known to be right or wrong, one JSON object on each line.
 
     {"problem_id", "level", "subject", "samples": [{"text", "answer", "completion_tokens", "finish", "correct",
-     "prm_step_scores": […]}]}
+     "prm_step_scores": […]}], "greedy": {…}}
+
+`greedy` is one more solution, sampled at temperature 0: what the searches that decide for themselves begin with.
+Without it they are fitted as if they began with any other.
 
 Law: what a line does not say is not invented. A solution without scores stays unscored, a truncated one unanswered.
 """
@@ -38,11 +41,13 @@ class GradedProblem:
     subject: str
     level: int | None
     samples: tuple[GradedSample, ...]
+    greedy: GradedSample | None = None
 
     @property
     def scored(self) -> bool:
         """Whether every answered solution has a score."""
-        answered = [one for one in self.samples if one.answer is not None]
+        known = self.samples if self.greedy is None else (self.greedy, *self.samples)
+        answered = [one for one in known if one.answer is not None]
         return bool(answered) and all(one.score is not None for one in answered)
 
     @property
@@ -52,7 +57,8 @@ class GradedProblem:
 
 def without_scores(problem: GradedProblem) -> GradedProblem:
     """As a stack without a verifier would have recorded it."""
-    return replace(problem, samples=tuple(replace(one, score=None) for one in problem.samples))
+    greedy = None if problem.greedy is None else replace(problem.greedy, score=None)
+    return replace(problem, samples=tuple(replace(one, score=None) for one in problem.samples), greedy=greedy)
 
 
 def read_traces(paths: Iterable[Path]) -> list[GradedProblem]:
@@ -91,7 +97,9 @@ def parse_problem(line: Mapping[str, Any], name: str) -> GradedProblem:
         raise ValueError("no samples")
     level = line.get("level")
     identity = str(line.get("problem_id", line.get("id", name)))
-    return GradedProblem(identity, str(line.get("subject", "all")), level if isinstance(level, int) else None, samples)
+    greedy = None if line.get("greedy") is None else graded_sample(line["greedy"], 0)
+    subject = str(line.get("subject", "all"))
+    return GradedProblem(identity, subject, level if isinstance(level, int) else None, samples, greedy)
 
 
 def graded_sample(data: Mapping[str, Any], number: int) -> GradedSample:

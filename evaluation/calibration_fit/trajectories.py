@@ -133,12 +133,18 @@ def trajectories(
 ) -> Iterator[list[State]]:
     """For each problem and each of some random orders of its samples the states of a search by `rule` (a family).
 
-    `choose` gives for a problem's index what picks the returned answer, where that is not the rule's first.
+    `choose` gives for a problem's index what picks the returned answer, where that is not the rule's first; so do the
+    searches that decide for themselves.
     """
     for index, problem in enumerate(problems):
         for order in range(orders):
-            samples = shuffled(problem, order, seed)
+            samples = begun(problem, order) if choose is not None else shuffled(problem, order, seed)
             yield _grown(index, samples, Counting(rule, score_cost), None if choose is None else choose(index))
+
+
+def begun(problem: GradedProblem, order: int) -> list[GradedSample]:
+    """As the searches that decide for themselves sample: the greedy solution first, where there is one."""
+    return [*(() if problem.greedy is None else (problem.greedy,)), *shuffled(problem, order, 0)]
 
 
 def shuffled(problem: GradedProblem, order: int, seed: int) -> list[GradedSample]:

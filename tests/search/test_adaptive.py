@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -254,3 +255,18 @@ def test_efforts_grow() -> None:
     assert adaptive_for(DEFAULT_EFFORT) == Adaptive()
     with pytest.raises(InvalidRequest, match="effort"):
         adaptive_for("extreme")
+
+
+@pytest.mark.parametrize("spec", [Adaptive(probe=4), ComputeOptimal(n=8)])
+def test_only_the_first_solution_is_greedy(spec: Adaptive | ComputeOptimal) -> None:
+    _, moves = started(spec, hand_made()).ask(4)
+    first, *others = [move.temperature for move in moves if isinstance(move, Sample)]
+    assert first == 0.0
+    assert set(others) == {0.8}
+
+
+def test_a_search_over_steps_keeps_the_temperature_that_was_fitted() -> None:
+    spec, steps = Adaptive(probe=4, n=16, price=0.0, temperature=1.0), replace(STEPS, temperature=0.4)
+    values = {1: "a", 2: "b", 3: "c", 4: "d"}
+    _, moves = answered(started(spec, hand_made(steps)), values, dict.fromkeys("abcdx", 0.3))
+    assert {move.temperature for move in moves if isinstance(move, Sample) and move.stop} == {0.4}

@@ -1,4 +1,5 @@
-"""Calibration data: sampled solutions of problems with known answers, graded, and scored by a verifier.
+"""Calibration data: sampled solutions of problems with known answers, graded, and scored by a verifier. Beside them one
+greedy solution of each problem: adaptive searches begin with it.
 
 Law: samples stand in the order in which they were drawn, and unfinished ones stand there too, since a search would
 have paid for them; a text that the verifier can't read has no score, never a made-up one. One line has the shape of
@@ -54,9 +55,10 @@ def make_graded(
     """Writes a line for each problem, and `OUT.manifest.json`; goes on after a kill.
 
     {"problem_id", "question", "gold", "subject", "level", "samples": [{"text", "answer", "completion_tokens", "finish",
-    "logprob", "correct", "prm_step_scores"}]}. `prm_step_scores` is null where there is nothing to score: an empty
-    text, an unfinished one that is too long for the verifier, or no verifier at all. Raises InvalidRequest,
-    ConfigurationError, EngineError (also when a finished text is too long for the verifier) or Unavailable.
+    "logprob", "correct", "prm_step_scores"}], "greedy": {…}}. `prm_step_scores` is null where there is nothing to
+    score: an empty text, an unfinished one that is too long for the verifier, or no verifier at all. Raises
+    InvalidRequest, ConfigurationError, EngineError (also when a finished text is too long for the verifier) or
+    Unavailable.
     """
     distinct_problems(problems)
     golds = [gold_of(problem) for problem in problems]
@@ -66,10 +68,10 @@ def make_graded(
         return out
     with work.journal() as journal, Grader() as grader:
         found = _sampled(policy, problems, settings, journal, crew)
-        scores = _scored(verifier, problems, settings, found, journal, crew) if verifier else {}
+        scores = _scored(verifier, problems, found, journal, crew) if verifier else {}
         rows = [
-            _row(problem, gold, found[at * settings.samples : (at + 1) * settings.samples], scores, grader)
-            for at, (problem, gold) in enumerate(zip(problems, golds, strict=True))
+            _row(problem, gold, some, scores, grader)
+            for problem, gold, some in zip(problems, golds, found, strict=True)
         ]
         counts = _counts(rows, len(scores))
         say(f"graded: {counts}")
@@ -78,26 +80,30 @@ def make_graded(
 
 def _sampled(
     policy: str, problems: Sequence[ProblemRecord], s: GradedSettings, journal: Journal, crew: Crew
-) -> list[Rollout]:
-    requests = solution_requests(problems, s.samples, temperature=s.temperature, max_tokens=s.max_tokens, seed=s.seed)
+) -> list[list[Rollout]]:
+    """Of each problem: its samples, and the greedy solution last."""
+    many = solution_requests(problems, s.samples, temperature=s.temperature, max_tokens=s.max_tokens, seed=s.seed)
+    one = solution_requests(problems, 1, temperature=0.0, max_tokens=s.max_tokens, seed=s.seed)
     with crew.pool("policy", policy) as pool:
-        return sample_many(pool, requests, journal, stage="solutions")
+        samples = sample_many(pool, many, journal, stage="solutions")
+        greedy = sample_many(pool, one, journal, stage="greedy solutions")
+    return [[*samples[at * s.samples : (at + 1) * s.samples], last] for at, last in enumerate(greedy)]
 
 
 def _scored(
     verifier: str,
     problems: Sequence[ProblemRecord],
-    settings: GradedSettings,
-    found: Sequence[Rollout],
+    found: Sequence[Sequence[Rollout]],
     journal: Journal,
     crew: Crew,
 ) -> dict[tuple[str, str], Scores]:
     """Scores of each distinct (problem, text) that has a step."""
     finished: dict[tuple[str, str], bool] = {}
-    for at, one in enumerate(found):
-        if split_steps(one.text):
-            pair = (problems[at // settings.samples].problem, one.text)
-            finished[pair] = finished.get(pair, False) or one.finish is FinishReason.END
+    for problem, some in zip(problems, found, strict=True):
+        for one in some:
+            if split_steps(one.text):
+                pair = (problem.problem, one.text)
+                finished[pair] = finished.get(pair, False) or one.finish is FinishReason.END
     requests = [ScoreRequest(str(at), problem, text) for at, (problem, text) in enumerate(finished)]
     with crew.pool("verifier", verifier) as pool:
         readings = score_many(pool, requests, journal, stage="scores")
@@ -114,24 +120,26 @@ def _row(
     scores: dict[tuple[str, str], Scores],
     grader: Grader,
 ) -> dict[str, Any]:
+    graded = [
+        {
+            "text": one.text,
+            "answer": one.answer.text if one.answer else None,
+            "completion_tokens": one.tokens,
+            "finish": one.finish.value,
+            "logprob": one.logprob,
+            "correct": grader.right(one.answer, gold),
+            "prm_step_scores": scores.get((problem.problem, one.text)),
+        }
+        for one in found
+    ]
     return {
         "problem_id": problem.id,
         "question": problem.problem,
         "gold": problem.answer,
         "subject": problem.subject,
         "level": problem.level,
-        "samples": [
-            {
-                "text": one.text,
-                "answer": one.answer.text if one.answer else None,
-                "completion_tokens": one.tokens,
-                "finish": one.finish.value,
-                "logprob": one.logprob,
-                "correct": grader.right(one.answer, gold),
-                "prm_step_scores": scores.get((problem.problem, one.text)),
-            }
-            for one in found
-        ],
+        "samples": graded[:-1],
+        "greedy": graded[-1],
     }
 
 

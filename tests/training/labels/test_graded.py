@@ -24,7 +24,7 @@ def test_a_line_has_the_recorded_shape(tmp_path: Path, problems: list[ProblemRec
     out = make_graded(POLICY, VERIFIER, problems, GradedSettings(6), tmp_path / "graded.jsonl")
     found = rows(out)
     assert [row["problem_id"] for row in found] == [problem.id for problem in problems]
-    assert list(found[0]) == ["problem_id", "question", "gold", "subject", "level", "samples"]
+    assert list(found[0]) == ["problem_id", "question", "gold", "subject", "level", "samples", "greedy"]
     samples = [sample for row in found for sample in row["samples"]]
     assert len(samples) == 6 * len(problems)
     assert set(samples[0]) == {
@@ -33,6 +33,7 @@ def test_a_line_has_the_recorded_shape(tmp_path: Path, problems: list[ProblemRec
     assert 0.3 < sum(sample["correct"] for sample in samples) / len(samples) < 0.7
     assert all(len(sample["prm_step_scores"]) == len(split_steps(sample["text"])) for sample in samples)
     assert all(sample["correct"] == (sample["answer"] == row["gold"]) for row in found for sample in row["samples"])
+    assert all(set(row["greedy"]) == set(samples[0]) and row["greedy"]["prm_step_scores"] for row in found)
 
 
 def test_equal_texts_are_scored_once_and_unfinished_ones_are_there(
@@ -44,7 +45,7 @@ def test_equal_texts_are_scored_once_and_unfinished_ones_are_there(
     assert {sample["finish"] for sample in samples} == {"length"}
     assert all(sample["answer"] is None and not sample["correct"] for sample in samples)
     counts = json.loads((tmp_path / "short.jsonl.manifest.json").read_text())["counts"]
-    pairs = {(row["question"], sample["text"]) for row in found for sample in row["samples"]}
+    pairs = {(row["question"], one["text"]) for row in found for one in (*row["samples"], row["greedy"])}
     assert counts["distinct_texts_scored"] == len(pairs) < len(samples)
 
 
