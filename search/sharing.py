@@ -3,10 +3,11 @@ the price of compute that adaptive lines are given.
 
 `search.allocation` buys action by action, which needs all searches in one place. Here the same idea works through one
 number: every adaptive search stops where the best next action is worth less than its price, so that a common price is
-the common Lagrange multiplier of the batch. The price rises while the lines that have ended cost more than their share
-and falls while they cost less; what easy lines leave goes to the later ones.
+the common Lagrange multiplier of the batch. What the ended lines have cost at their prices says which price would make
+the others cost what is left for each; what easy lines leave goes to the later ones.
 
-Law: the ceilings of the running lines and what is spent never exceed the budget together.
+Laws: the ceilings of the running lines and what is spent never exceed the budget together; beyond a few, no more
+adaptive lines run than can each hold its reach, so that ceilings cut short few of them.
 """
 
 from __future__ import annotations
@@ -22,11 +23,18 @@ LEAST = {"tokens": 64, "rollouts": 1, "flops": 1.0}
 """A line that gets less than this can't even begin."""
 REACH = 8.0
 """An adaptive line may use up to this many shares: its price holds it back where that brings little."""
-STEEPNESS = 1.0
+HELD = 0.5
+"""Adaptive lines that run hold this part of what is not spent: the rest is there for the lines that wait."""
+STEEPNESS = 3.0
+"""How cost answers to price: a line is taken to cost a quarter more at half the price, the cube root of 2."""
 STEEPEST = 64.0
 CHEAPEST, DEAREST = 1e-6, 1.0
+LEAST_SHARE = 8
+"""A window is refilled when 1/8 of it is free: many jobs in one transaction."""
+MOST_SHARE = 4
+"""And by 1/4 at once: while some lines are run, others are written and the next are started."""
 FEW = 8
-"""Before this many lines have ended, their mean says little about the rest."""
+"""Before this many lines have ended, their mean says little about the rest; so many adaptive lines begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +49,16 @@ class Pool:
     """Lines that have run to their end."""
     running: int
     waiting: int
+    paid: float | None = None
+    """Geometric mean of the prices of the lines that have ended; None: unknown, or none had a price."""
 
     @property
     def total(self) -> int:
-        return self.ended + self.running + self.waiting
+        return self.ended + self.unended
+
+    @property
+    def unended(self) -> int:
+        return self.running + self.waiting
 
     @property
     def limited(self) -> bool:
@@ -72,16 +86,16 @@ class Grant:
 
 
 def grant(pool: Pool, own: Budget, strategy: StrategySpec) -> tuple[Pool, Grant] | None:
-    """The next line's ceiling and strategy, and the pool without them; None when the pool is dry.
+    """The next line's ceiling and strategy, and the pool without them; None: not now, as the pool is dry or adaptive
+    lines must end first.
 
     `own` is the line's own budget, which is never raised.
     """
     if not pool.limited:
         return _started(pool), Grant(own, strategy)
-    if pool.dry:
+    if pool.dry or (isinstance(strategy, Adaptive) and pool.running >= _abreast(pool)):
         return None
-    reach = REACH if isinstance(strategy, Adaptive) else 1.0
-    ceilings = {unit: _ceiling(pool, unit, reach) for unit in UNITS}
+    ceilings = {unit: _ceiling(pool, unit, reaches=isinstance(strategy, Adaptive)) for unit in UNITS}
     budget = Budget(
         tokens=_whole(_least(ceilings["tokens"], own.tokens)),
         flops=_least(ceilings["flops"], own.flops),
@@ -93,31 +107,59 @@ def grant(pool: Pool, own: Budget, strategy: StrategySpec) -> tuple[Pool, Grant]
     return replace(_started(pool), reserved=_sum(pool, budget)), Grant(budget, strategy)
 
 
+def room(pool: Pool, window: int) -> int:
+    """How many lines may be started now, of a batch with at most `window` in flight."""
+    free = window - pool.running
+    if free < max(1, window // LEAST_SHARE):
+        return 0
+    return min(free, -(-window // MOST_SHARE))
+
+
 def price(pool: Pool, base: float) -> float:
-    """The least gain in P(right) for the cost of one plain sample, as it is now for the lines that start."""
+    """The least gain in P(right) for the cost of one plain sample, as it is now for the lines that start.
+
+    Cost is set against the price that it was paid at: where lines cost what is left for each, the price comes to rest.
+    """
     if pool.ended < FEW:
         return base
     pressure = max(_pressure(pool, unit) for unit in UNITS)
-    factor = min(STEEPEST, max(1 / STEEPEST, pressure**STEEPNESS))
-    return float(min(DEAREST, max(CHEAPEST, base * factor)))
+    found = (base if pool.paid is None else pool.paid) * pressure**STEEPNESS
+    low = max(CHEAPEST, base / STEEPEST)
+    return float(max(low, min(DEAREST, base * STEEPEST, found)))
+
+
+def _abreast(pool: Pool) -> int:
+    """Adaptive lines in flight at most: few until some have shown what they cost, then each with its reach held."""
+    return max(FEW, min(pool.ended, int(HELD * pool.unended / REACH)))
 
 
 def _pressure(pool: Pool, unit: str) -> float:
-    """The mean cost of the ended lines, in shares of what is left for each line that has not ended."""
+    """The mean cost of the lines, in shares of what is left for each that has not ended.
+
+    A running line counts as one that costs its share: the first to end are the cheap ones.
+    """
     limit = getattr(pool.budget, unit)
     if limit is None:
         return 0.0
     spent = float(getattr(pool.spent, unit))
-    left = max(0.0, float(limit) - spent) / max(1, pool.running + pool.waiting)
-    return spent / pool.ended / left if left > 0 else STEEPEST
+    left = max(0.0, float(limit) - spent) / max(1, pool.unended)
+    if left <= 0:
+        return STEEPEST
+    return min(STEEPEST, (spent / left + pool.running) / (pool.ended + pool.running))
 
 
-def _ceiling(pool: Pool, unit: str, reach: float) -> float | None:
-    if getattr(pool.budget, unit) is None:
+def _ceiling(pool: Pool, unit: str, *, reaches: bool) -> float | None:
+    """An even share of what is left; for an adaptive line more, as far as what such lines may hold goes round."""
+    limit = getattr(pool.budget, unit)
+    if limit is None:
         return None
     left = pool.left(unit)
     share = max(left / max(1, pool.waiting), LEAST[unit])
-    return min(left, max(share, min(share * reach, left / 2)))
+    if reaches:
+        unspent = float(limit - getattr(pool.spent, unit))
+        free = HELD * unspent - (getattr(pool.reserved, unit) or 0)
+        share = max(share, min(REACH * unspent / max(1, pool.unended), free / (_abreast(pool) - pool.running)))
+    return min(left, share)
 
 
 def _started(pool: Pool) -> Pool:

@@ -6,6 +6,7 @@ batch meanwhile (the caller holds its advisory lock), so that what is read of th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from domain.dialects import Dialects
 from domain.ids import JobId, TenantId, derive_seed
 from domain.ports import NewJob
 from domain.webhook_events import Announces
-from search.sharing import UNITS, Grant, Pool, grant
+from search.sharing import UNITS, Grant, Pool, grant, room
 from storage.admission import room_for_lines
 from storage.batch_intake import NO_FILE, Stopped, fault_text
 from storage.batch_source import texts, within_reach
@@ -27,10 +28,6 @@ from storage.columns import SPEND_COLUMNS
 from storage.fresh_ids import fresh_id
 from storage.submission import submit_many
 
-LEAST_SHARE = 8
-"""A window is refilled when 1/8 of it is free: many jobs in one transaction."""
-MOST_SHARE = 4
-"""And by 1/4 at once: while some lines are run, others are written and the next are started."""
 EXHAUSTED = LineFault("batch_budget_exhausted", "The batch's budget was spent before this line could run.")
 
 _NEXT = text(
@@ -70,14 +67,12 @@ class Started:
 
 async def start_lines(connection: AsyncConnection, batch: RowMapping, dialects: Dialects, window: int) -> Started:
     """Raises Stopped. `window`: most lines that run at once."""
-    room = window - batch["running"]
-    if room < max(1, window // LEAST_SHARE):
+    most = room(pool_of(dict(batch)), window)
+    if most > 0:
+        most = await room_for_lines(connection, TenantId(batch["tenant_id"]), most)
+    if most == 0:
         return Started(0)
-    room = min(room, -(-window // MOST_SHARE))
-    room = await room_for_lines(connection, TenantId(batch["tenant_id"]), room)
-    if room == 0:
-        return Started(0)
-    rows = (await connection.execute(_NEXT, {"batch": batch["id"], "limit": room})).all()
+    rows = (await connection.execute(_NEXT, {"batch": batch["id"], "limit": most})).all()
     if not rows:
         return Started(0)
     rows = list(within_reach(rows))
@@ -133,6 +128,7 @@ def pool_of(batch: Mapping[str, Any]) -> Pool:
         ended=batch["ran"],
         running=batch["running"],
         waiting=waiting,
+        paid=math.exp(batch["log_prices"] / batch["priced"]) if batch["priced"] else None,
     )
 
 

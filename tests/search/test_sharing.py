@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.budget import Budget, Spend
 from domain.specs.adaptive import Adaptive
 from domain.specs.parallel import BestOfN
-from search.sharing import FEW, LEAST, REACH, Pool, grant, price
+from search.sharing import DEAREST, FEW, HELD, LEAST, REACH, Pool, grant, price, room
 
 PLAIN, CLEVER = BestOfN(n=4), Adaptive(price=0.002)
 
@@ -38,7 +39,7 @@ def test_plain_lines_get_even_shares_and_what_others_left() -> None:
 
 
 def test_an_adaptive_line_may_reach_further_and_gets_the_common_price() -> None:
-    _, given = grant(pool(10_000, waiting=100), Budget(), CLEVER) or (None, None)
+    _, given = grant(pool(100_000, waiting=1000), Budget(), CLEVER) or (None, None)
     assert given.budget.tokens == 100 * REACH
     dear = pool(10_000, spent=4000, ended=20, waiting=80)
     _, given = grant(dear, Budget(), CLEVER) or (None, None)
@@ -51,6 +52,51 @@ def test_an_adaptive_line_may_reach_further_and_gets_the_common_price() -> None:
 def test_the_price_holds_still_until_enough_has_been_seen() -> None:
     assert price(pool(spent=900, ended=FEW - 1), 0.002) == 0.002
     assert price(pool(spent=900, ended=FEW), 0.002) > 0.002
+
+
+def test_what_lines_cost_is_set_against_the_price_they_were_searched_at() -> None:
+    on_target = replace(pool(spent=500, ended=10), paid=0.01)
+    assert price(on_target, 0.002) == pytest.approx(0.01)
+    assert price(replace(on_target, spent=Spend(generated_tokens=600)), 0.002) > 0.01
+    assert price(replace(on_target, spent=Spend(generated_tokens=400)), 0.002) < 0.01
+    assert price(replace(on_target, paid=5.0), 1.0) <= DEAREST
+
+
+def test_running_lines_count_as_ones_that_cost_their_share() -> None:
+    """The first to end are the cheap ones: that they were cheap says little while most still run."""
+    most_run = pool(10_000, spent=400, ended=8, running=80, waiting=12)
+    all_wait = pool(10_000, spent=400, ended=8, running=0, waiting=92)
+    assert price(all_wait, 0.002) < price(most_run, 0.002) < 0.002
+
+
+def test_few_adaptive_lines_run_until_some_have_ended() -> None:
+    assert grant(pool(10_000, running=FEW, waiting=500), Budget(), CLEVER) is None
+    assert grant(pool(10_000, running=FEW, waiting=500), Budget(), PLAIN) is not None
+    assert grant(pool(10_000, ended=FEW + 1, running=FEW, waiting=500), Budget(), CLEVER) is not None
+    assert grant(pool(None, running=FEW, waiting=500), Budget(), CLEVER) is not None
+
+
+def test_no_more_adaptive_lines_run_than_can_hold_their_reach() -> None:
+    lines = int(20 * REACH / HELD)
+    late = pool(100_000, spent=50_000, ended=500, running=20, waiting=lines - 20)
+    assert grant(late, Budget(), CLEVER) is None
+    assert grant(replace(late, running=19, waiting=lines - 19), Budget(), CLEVER) is not None
+
+
+def test_adaptive_lines_of_a_small_batch_get_no_less_than_even_shares() -> None:
+    """The first ones must not hold what the others need."""
+    now, ceilings = pool(1500, waiting=15), []
+    while (given := grant(now, Budget(), CLEVER)) is not None:
+        now, granted = given
+        ceilings.append(granted.budget.tokens)
+    assert ceilings == [100] * FEW
+
+
+def test_a_window_is_filled_in_parts() -> None:
+    assert room(pool(running=0), 128) == 32
+    assert room(pool(running=108), 128) == 20
+    assert room(pool(running=113), 128) == 0
+    assert [room(pool(running=running), 3) for running in range(4)] == [1, 1, 1, 0]
 
 
 def test_a_lines_own_budget_is_never_raised() -> None:

@@ -33,6 +33,19 @@ async def test_a_budget_is_never_exceeded_and_what_is_left_goes_to_later_lines(b
     assert await scalar(bench.database, "SELECT reserved_tokens FROM batches") == 0
 
 
+async def test_a_batch_knows_what_its_lines_were_searched_at(bench: Bench) -> None:
+    await bench.create(problems(4), budget={"tokens": 100_000}, strategy={"name": "adaptive", "price": 0.01})
+    await bench.to_end()
+    assert await scalar(bench.database, "SELECT priced FROM batches") == 4
+    assert await scalar(bench.database, "SELECT exp(log_prices / priced) FROM batches") == pytest.approx(0.01)
+
+
+async def test_plain_lines_have_no_price(bench: Bench) -> None:
+    await bench.create(problems(2), strategy="best_of_n")
+    await bench.to_end()
+    assert await scalar(bench.database, "SELECT priced FROM batches") == 0
+
+
 async def test_lines_beyond_the_budget_are_answered_so(bench: Bench) -> None:
     await bench.create(problems(5), budget={"rollouts": 3})
     batch = await bench.to_end()
