@@ -1,164 +1,205 @@
-"""One budget over a batch: allocated where it gains most, against the same budget split evenly.
+"""One budget over a batch, as the service shares it out, against the same budget split evenly.
 
     python -m evaluation.allocation [--quick] [--models models] [--workers 1] [--seeds 1 2 3]
 
-Each problem of the test split is searched once on the engines, to the end of what the adaptive search would ever do;
-how far a batch takes it is read off that path, since a search's decisions do not depend on the batch. The even split is
-best-of-n weighted. `compute_ratio_at_equal_accuracy` is the compute that the allocation needs for the even split's
-accuracy at n = 16; `relative_gain_at_equal_compute` is its gain in accuracy at the compute of that n.
+Each problem of the test split is searched on the engines as a line of a batch is, once at each of a grid of prices; a
+batch of all problems is then played with one budget through the service's own rules (`evaluation.curving.batch`). The
+even split is best-of-n weighted. `compute_ratio_at_equal_accuracy` is the compute that the batch spends for the even
+split's accuracy at n = 16; `relative_gain_at_equal_compute` is its gain in accuracy with the compute of that n as its
+budget. Intervals are over problems, with the prices as they were granted in the batch that was played.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from statistics import fmean
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from evaluation.curving.methods import BOUGHT, MAJORITY, WEIGHTED
+from evaluation.curving.batch import BASE, Line, Played, Recorded, Searched, play, searched_at
+from evaluation.curving.methods import MAJORITY, PRICED, WEIGHTED
 from evaluation.curving.rows import Row
 from evaluation.curving.session import session
 from evaluation.curving.work import Part
 from evaluation.quality.record import ProblemItem
 from evaluation.report import finish, say
-from search.allocation import Batch, Offer, buy, pay
 
 SIZES = (1, 2, 4, 8, 16, 32)
+REFERENCES = (4, 8, 16, 32)
 REFERENCE = 16
-SHARES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
-"""Budgets of the allocation, a problem, in costs of one plain sample."""
-DRAWS = 20
-"""Bootstrap resamples of the problems."""
+SHARES = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0, 24.0, 32.0, 40.0)
+"""Budgets of the batch, a problem, in costs of one plain sample."""
+RESAMPLES = 2000
+SPLIT = "even, best-of-n weighted"
+SEARCHED = "even, adaptive"
+BATCH = "one budget"
+EQUAL = "one budget, that of best-of-n"
+
+Numbers: TypeAlias = NDArray[np.float64]
 
 
 def parts(items: tuple[ProblemItem, ...], seeds: Sequence[int]) -> tuple[Part, ...]:
-    return tuple(Part(f"batches, seed {seed}", items, seed, max(SIZES), SIZES, (BOUGHT.name,), (64,)) for seed in seeds)
+    names = tuple(one.name for one in PRICED.values())
+    return tuple(Part(f"batches, seed {seed}", items, seed, max(SIZES), SIZES, names, (BASE.n,)) for seed in seeds)
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
-    """What one seed's problems came to, in the same order everywhere; costs in costs of one plain sample."""
+class Measured:
+    """What one seed's problems came to, in the same order everywhere."""
 
-    paths: Sequence[Sequence[Sequence[float]]]
-    """For each decision, and the end: expected gain, expected cost, spent before it, right (1 or 0)."""
-    evens: Mapping[int, Sequence[tuple[float, bool]]]
-    """By n: cost, and whether best-of-n weighted is right."""
-
-    def drawn(self, chosen: Sequence[int]) -> Searched:
-        """A resample of the problems."""
-        return Searched(
-            [self.paths[at] for at in chosen], {n: [one[at] for at in chosen] for n, one in self.evens.items()}
-        )
+    recorded: Sequence[Recorded]
+    evens: Mapping[int, Sequence[Line]]
+    """Best-of-n weighted, by n."""
+    unit: float
+    """FLOPs of one plain sample."""
 
 
-def searched(rows: Sequence[Row], items: Sequence[ProblemItem], seed: int) -> Searched:
-    """Of the problems that were measured whole."""
+def measured(rows: Sequence[Row], ids: Sequence[str], seed: int) -> Measured:
     found = {(row.method, row.budget, row.problem): row for row in rows if row.seed == seed}
-    sampled = [row.flops for row in rows if row.seed == seed and row.method == MAJORITY and row.budget == max(SIZES)]
-    unit = sum(sampled) / len(sampled) / max(SIZES)
-    ids = [one.id for one in items if (BOUGHT.name, 64, one.id) in found and (WEIGHTED, max(SIZES), one.id) in found]
-    paths = [_in_samples(found[BOUGHT.name, 64, one].path or [], unit) for one in ids]
-    evens = {}
-    for n in SIZES:
-        group = [found[WEIGHTED, n, one] for one in ids]
-        evens[n] = [(row.flops / unit, row.right) for row in group]
-    return Searched(paths, evens)
+    unit = fmean(found[MAJORITY, max(SIZES), one].flops for one in ids) / max(SIZES)
+    recorded = [{price: _searched(found[method.name, BASE.n, one]) for price, method in PRICED.items()} for one in ids]
+    evens = {n: [Line(row.flops, row.right) for row in (found[WEIGHTED, n, one] for one in ids)] for n in SIZES}
+    return Measured(recorded, evens, unit)
 
 
-def _in_samples(path: Sequence[Sequence[float]], unit: float) -> list[list[float]]:
-    return [[gain, cost, spent / unit, right] for gain, cost, spent, right in path]
+def _searched(row: Row) -> Searched:
+    return Searched(row.flops, row.right)
 
 
-def allocated(paths: Sequence[Sequence[Sequence[float]]], budget: float) -> tuple[float, float, float]:
-    """Accuracy, mean cost a problem and last price of one `budget` (in costs of one plain sample) for all problems."""
-    batch, at = Batch(budget), [0] * len(paths)
-    for number, path in enumerate(paths):
-        batch = pay(batch, number, path[0][2])
-    offers = {number: Offer(path[0][0], path[0][1]) for number, path in enumerate(paths) if len(path) > 1}
-    while True:
-        batch, bought = buy(batch, offers, 1)
-        if not bought:
-            break
-        number = bought[0]
-        path, step = paths[number], at[number] + 1
-        batch = pay(batch, number, path[step][2] - path[step - 1][2])
-        at[number] = step
-        del offers[number]
-        if step < len(path) - 1:
-            offers[number] = Offer(path[step][0], path[step][1])
-    rights = [path[step][3] for path, step in zip(paths, at, strict=True)]
-    return sum(rights) / len(rights), batch.spent / len(paths), batch.price
+def whole(rows: Sequence[Row], items: Sequence[ProblemItem], seeds: Sequence[int]) -> list[str]:
+    """The problems that were measured whole with all seeds, in their order."""
+    have = {(row.method, row.budget, row.problem, row.seed) for row in rows}
+    needed = [(WEIGHTED, max(SIZES)), *((one.name, BASE.n) for one in PRICED.values())]
+    return [one.id for one in items if all((*each, one.id, seed) in have for each in needed for seed in seeds)]
 
 
-def measure(seeds: Sequence[Searched]) -> dict[str, Any]:
-    """Both curves, each point the mean over the seeds."""
-    evens = []
-    for n in SIZES:
-        runs = [_mean_of(one.evens[n]) for one in seeds]
-        evens.append({"n": n, **_mean(runs)})
-    shared = []
-    for share in SHARES:
-        bought = [allocated(one.paths, share * len(one.paths)) for one in seeds]
-        shared.append(
-            {"budget": share, **_mean([one[:2] for one in bought]), "price": _average(one[2] for one in bought)}
-        )
-    return {"even": evens, "allocated": shared}
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One way to spend one budget, on every problem; costs in costs of one plain sample."""
+
+    way: str
+    size: float
+    """n, or the budget a problem."""
+    rights: Numbers
+    """[seeds, problems]"""
+    costs: Numbers
+    """[seeds, problems]"""
+    more: Mapping[str, float]
+    """Of batches: how it went."""
 
 
-def _mean_of(group: Sequence[tuple[float, bool]]) -> tuple[float, float]:
-    return _average(right for _, right in group), _average(cost for cost, _ in group)
+def points(seeds: Sequence[Measured]) -> list[Point]:
+    """Each way at each budget."""
+    found = [_point(SPLIT, n, seeds, [one.evens[n] for one in seeds]) for n in SIZES]
+    found += [_point(SEARCHED, n, seeds, [even_searches(one, n) for one in seeds]) for n in REFERENCES]
+    found += [_batch(BATCH, share, seeds, [share * one.unit * len(one.recorded) for one in seeds]) for share in SHARES]
+    found += [_batch(EQUAL, n, seeds, [sum(line.cost for line in one.evens[n]) for one in seeds]) for n in REFERENCES]
+    return found
 
 
-def _average(numbers: Any) -> float:
-    found = list(numbers)
-    return sum(found) / len(found)
+def even_searches(seed: Measured, n: int) -> list[Line]:
+    """The adaptive search at its own price, each with an even share of what best-of-n costs as its ceiling."""
+    share = fmean(line.cost for line in seed.evens[n])
+    return [searched_at(one, BASE.price, share) for one in seed.recorded]
 
 
-def _mean(runs: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """Of accuracy and cost."""
-    accuracies = [accuracy for accuracy, _ in runs]
+def _batch(way: str, size: float, seeds: Sequence[Measured], budgets: Sequence[float]) -> Point:
+    played = [play(one.recorded, budget) for one, budget in zip(seeds, budgets, strict=True)]
+    return _point(way, size, seeds, [one.lines for one in played], _told(played))
+
+
+def _told(played: Sequence[Played]) -> dict[str, float]:
+    lines = [line for one in played for line in one.lines]
+    prices = [line.price for line in lines if line.price is not None]
+    low, middle, high = np.quantile(prices, (0.1, 0.5, 0.9)).tolist() if prices else (0.0, 0.0, 0.0)
     return {
-        "accuracy": _average(accuracies),
-        "lowest": min(accuracies),
-        "highest": max(accuracies),
-        "cost": _average(cost for _, cost in runs),
-    }
+        "spent_share": round(fmean(one.spent for one in played), 4),
+        "price_low": low, "price_median": middle, "price_high": high,
+        "cut_share": fmean(line.cut for line in lines), "unstarted_share": 1 - len(prices) / len(lines),
+    }  # fmt: skip
 
 
-def summary(curves: dict[str, Any]) -> dict[str, float | None]:
-    reference = min(curves["even"], key=lambda one: abs(one["n"] - REFERENCE))
-    points = [(one["cost"], one["accuracy"]) for one in curves["allocated"]]
-    needed = _cost_for(points, reference["accuracy"])
-    at_equal = _accuracy_at(points, reference["cost"])
-    return {
-        "compute_ratio_at_equal_accuracy": None if needed is None else needed / reference["cost"],
-        "relative_gain_at_equal_compute": at_equal / reference["accuracy"] - 1 if reference["accuracy"] else None,
-        "reference_n": reference["n"],
-    }
+def _point(
+    way: str,
+    size: float,
+    seeds: Sequence[Measured],
+    lines: Sequence[Sequence[Line]],
+    more: Mapping[str, float] | None = None,
+) -> Point:
+    rights = np.array([[line.right for line in group] for group in lines], dtype=float)
+    costs = np.array([[line.cost / one.unit for line in group] for one, group in zip(seeds, lines, strict=True)])
+    return Point(way, size, rights, costs, more or {})
 
 
-def intervals(seeds: Sequence[Searched]) -> dict[str, list[float]]:
-    """95 % bootstrap intervals over problems; a seed's problems are the same ones."""
-    draw, size = np.random.default_rng(0), len(seeds[0].paths)
-    found: dict[str, list[float]] = {}
-    for _ in range(DRAWS):
-        chosen = draw.integers(size, size=size).tolist()
-        for key, value in summary(measure([one.drawn(chosen) for one in seeds])).items():
-            if value is not None:
-                found.setdefault(key, []).append(value)
-    return {
-        f"{key}_interval": [round(float(edge), 4) for edge in np.quantile(values, (0.025, 0.975))]
-        for key, values in found.items()
-        if key != "reference_n"
-    }
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Accuracy and mean cost of each point, of the problems as they are or of a resample."""
+
+    accuracy: Mapping[tuple[str, float], float]
+    cost: Mapping[tuple[str, float], float]
+
+    def ratio(self, n: int) -> float | None:
+        """Compute that the batch spends for the accuracy of best-of-n, as a share of what that costs."""
+        needed = cost_for(self._batches(), self.accuracy[SPLIT, n])
+        return None if needed is None else needed / self.cost[SPLIT, n]
+
+    def gain(self, n: int) -> float | None:
+        """Of the batch over best-of-n, with what that costs as its budget."""
+        reference = self.accuracy[SPLIT, n]
+        return self.accuracy[EQUAL, n] / reference - 1 if reference else None
+
+    def _batches(self) -> list[tuple[float, float]]:
+        return sorted((self.cost[key], self.accuracy[key]) for key in self.cost if key[0] in (BATCH, EQUAL))
 
 
-def _cost_for(points: Sequence[tuple[float, float]], accuracy: float) -> float | None:
+def curves(found: Sequence[Point], weights: Numbers | None = None) -> Curves:
+    """`weights` [problems] add up to 1; None: all alike."""
+    return Curves(
+        {(one.way, one.size): float(np.average(one.rights.mean(axis=0), weights=weights)) for one in found},
+        {(one.way, one.size): float(np.average(one.costs.mean(axis=0), weights=weights)) for one in found},
+    )
+
+
+def resampled(found: Sequence[Point], times: int) -> Iterator[Curves]:
+    """Bootstrap over problems; a seed's problems are the same ones."""
+    keys, size = [(one.way, one.size) for one in found], found[0].rights.shape[1]
+    weights = np.random.default_rng(0).multinomial(size, np.full(size, 1 / size), times) / size
+    accuracies = weights @ np.array([one.rights.mean(axis=0) for one in found]).T
+    costs = weights @ np.array([one.costs.mean(axis=0) for one in found]).T
+    for accuracy, cost in zip(accuracies.tolist(), costs.tolist(), strict=True):
+        yield Curves(dict(zip(keys, accuracy, strict=True)), dict(zip(keys, cost, strict=True)))
+
+
+def references(found: Sequence[Point]) -> list[dict[str, Any]]:
+    """Both numbers against each best-of-n, with 95 % intervals."""
+    whole, drawn = curves(found), list(resampled(found, RESAMPLES))
+    return [
+        {
+            "n": n,
+            "compute_ratio_at_equal_accuracy": whole.ratio(n),
+            "compute_ratio_at_equal_accuracy_interval": _interval([one.ratio(n) for one in drawn]),
+            "relative_gain_at_equal_compute": whole.gain(n),
+            "relative_gain_at_equal_compute_interval": _interval([one.gain(n) for one in drawn]),
+        }
+        for n in REFERENCES
+    ]
+
+
+def _interval(values: Sequence[float | None]) -> list[float | None]:
+    """A resample in which the accuracy is never reached counts as one that takes endless compute."""
+    known = np.array([np.inf if one is None else one for one in values])
+    edges = np.quantile(known, (0.025, 0.975), method="nearest").tolist()
+    return [round(edge, 4) if np.isfinite(edge) else None for edge in edges]
+
+
+def cost_for(curve: Sequence[tuple[float, float]], accuracy: float) -> float | None:
     """The least cost, by linear interpolation along the curve; None when the curve stays below."""
     before: tuple[float, float] | None = None
-    for cost, reached in points:
+    for cost, reached in curve:
         if reached >= accuracy:
             if before is None or reached == before[1]:
                 return cost
@@ -167,31 +208,73 @@ def _cost_for(points: Sequence[tuple[float, float]], accuracy: float) -> float |
     return None
 
 
-def _accuracy_at(points: Sequence[tuple[float, float]], cost: float) -> float:
-    """The accuracy that the curve has reached without going over this cost."""
-    return max((reached for spent, reached in points if spent <= cost), default=0.0)
+def rows_of(found: Sequence[Point]) -> list[dict[str, Any]]:
+    """For the JSON; accuracy with its lowest and highest seed."""
+    result = []
+    for one in found:
+        seeds = one.rights.mean(axis=1)
+        numbers = {"accuracy": seeds.mean(), "lowest": seeds.min(), "highest": seeds.max(), "cost": one.costs.mean()}
+        shown = {name: round(float(number), 5) for name, number in (numbers | dict(one.more)).items()}
+        result.append({"way": one.way, "size": one.size, **shown})
+    return result
 
 
-def table(curves: dict[str, Any]) -> str:
-    lines = ["| budget | accuracy (lowest to highest seed) | mean cost in samples |", "|---|---|---|"]
-    named = [(f"even, best-of-{one['n']} weighted", one) for one in curves["even"]]
-    named += [(f"allocated, {one['budget']:g} a problem", one) for one in curves["allocated"]]
-    for name, one in named:
-        spread = f"{one['accuracy']:.3f} ({one['lowest']:.3f} to {one['highest']:.3f})"
-        lines.append(f"| {name} | {spread} | {one['cost']:.1f} |")
-    return "\n".join(lines)
+def summary(found: Sequence[Point]) -> dict[str, Any]:
+    against = references(found)
+    headline = next(one for one in against if one["n"] == REFERENCE)
+    numbers = {name: value for name, value in headline.items() if name != "n"}
+    return {**numbers, "reference_n": REFERENCE, "references": against, "points": rows_of(found)}
+
+
+def table(result: Mapping[str, Any]) -> str:
+    lines = [
+        "| best-of-n weighted | compute for its accuracy (95 %) | accuracy gained with its compute (95 %) |",
+        "|---|---|---|",
+    ]
+    for one in result["references"]:
+        ratio, gain = "compute_ratio_at_equal_accuracy", "relative_gain_at_equal_compute"
+        lines.append(
+            f"| n = {one['n']} | {_number(one[ratio], '.2f')} ({_range(one[ratio + '_interval'], '.2f')})"
+            f" | {_number(one[gain], '+.1%')} ({_range(one[gain + '_interval'], '+.1%')}) |"
+        )
+    lines += [
+        "",
+        "| budget | accuracy (lowest to highest seed) | mean cost in samples | of the budget | median price | cut |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *map(_row, result["points"])])
+
+
+def _row(one: Mapping[str, Any]) -> str:
+    size = f"{one['size']:g} a problem" if one["way"] == BATCH else f"n = {one['size']:g}"
+    start = (
+        f"| {one['way']}, {size} | {one['accuracy']:.3f} ({one['lowest']:.3f} to {one['highest']:.3f})"
+        f" | {one['cost']:.1f} |"
+    )
+    if "spent_share" not in one:
+        return f"{start} | | |"
+    return f"{start} {one['spent_share']:.0%} | {one['price_median']:.4f} | {one['cut_share']:.1%} |"
+
+
+def _number(value: float | None, shape: str) -> str:
+    return "not reached" if value is None else format(value, shape)
+
+
+def _range(interval: Sequence[float | None], shape: str) -> str:
+    return " to ".join(_number(edge, shape) for edge in interval)
 
 
 def main() -> int:
     told = session("allocation", sys.argv[1:], __doc__, parts)
     if told is None:
         return 2
-    seeds = [searched(told.rows, told.items, seed) for seed in told.seeds]
-    curves = measure(seeds)
-    for one in (*curves["even"], *curves["allocated"]):
-        say(f"{one.get('n') or one.get('budget')}: {one['accuracy']:.3f} at {one['cost']:.1f}")
-    result = {**summary(curves), **intervals(seeds), **told.about, **curves}
-    finish("allocation", told.command, result, table(curves), full=told.full)
+    ids = whole(told.rows, told.items, told.seeds)
+    if not ids:
+        say("error: no problem was measured whole: give it more time")
+        return 2
+    result = summary(points([measured(told.rows, ids, seed) for seed in told.seeds])) | told.about
+    result["problems"] = len(ids)
+    finish("allocation", told.command, result, table(result), full=told.full)
     return 0
 
 

@@ -23,7 +23,6 @@ from evaluation.curving.checker import ExactVerifier, exact_scores, reading_of
 from evaluation.curving.memo import MemoPolicy, MemoVerifier
 from evaluation.curving.methods import METHODS
 from evaluation.curving.nested import Pool
-from evaluation.curving.path import Path
 from evaluation.curving.pools import Block, Sampling, requests, search_seed
 from evaluation.curving.rows import CHECKER, Row, Unit, row
 from evaluation.quality.record import ProblemItem
@@ -83,15 +82,12 @@ class Bench:
         verifier = self.checker if arm == CHECKER else self.verifier
         engines = Engines(self.policy, verifier, self.equivalence, self.calibration)
         began = time.monotonic()
-        on_the_way = Path() if method.path else None
-        stopped, events = await solve(submitted, engines, on_the_way, job="/".join(map(str, unit)))
+        stopped, events = await solve(submitted, engines, job="/".join(map(str, unit)))
         if stopped.status is JobStatus.FAILED:
             raise EngineError(f"{name} at {n} failed on problem {problem}: {stopped.message}", retryable=False)
         more: dict[str, Any] = await self._chain(item, events) if method.one_chain else {}
         if method.judged:
             more["confidence"] = stopped.verdict.confidence
-        if on_the_way is not None:
-            more["path"] = await self._path(item, on_the_way)
         right = await self.is_right(item, stopped.verdict.answer)
         return row(
             unit, stopped.spend, right=right, seconds=round(time.monotonic() - began, 3),
@@ -143,9 +139,6 @@ class Bench:
         texts = list(dict.fromkeys(one.text for one in samples if _is_finished(one)))
         asked = (ScoreRequest(f"pool/{item.id}/{name}/{at}", item.problem, text) for at, text in enumerate(texts))
         return dict(zip(texts, await asyncio.gather(*map(self.verifier.score, asked)), strict=True))
-
-    async def _path(self, item: ProblemItem, path: Path) -> list[list[float]]:
-        return [[one.gain, one.cost, one.spent, float(await self.is_right(item, one.answer))] for one in path.decisions]
 
     async def _chain(self, item: ProblemItem, events: Sequence[Event]) -> dict[str, bool]:
         """Whether the first and the last attempt of the chain are right."""

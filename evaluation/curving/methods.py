@@ -44,8 +44,6 @@ class Method:
     """The confidence that the search is asked for."""
     judged: bool = False
     """Rows keep how sure the verdict was."""
-    path: bool = False
-    """Rows keep every decision on the way."""
 
     def spec(self, n: int, how: Sampling) -> StrategySpec:
         """Sampled like all others; a step's own token limit stays."""
@@ -68,6 +66,10 @@ def _by_effort(n: int) -> StrategySpec:
 
 def _chains(ratio: float, n: int) -> StrategySpec:
     return Revisions(n=n, ratio=ratio)
+
+
+def _priced(price: float, n: int) -> StrategySpec:
+    return Adaptive(n=n, price=price)
 
 
 NESTED = (
@@ -113,7 +115,9 @@ ASKED = tuple(
     Method(f"adaptive, asked for {target}", lambda n: Adaptive(n=n), budgets=(64,), target=target, judged=True)
     for target in TARGETS
 )
-BOUGHT = Method("adaptive, bought", lambda n: Adaptive(n=n, price=0.0, confidence=1.0), budgets=(64,), path=True)
-"""The batch's price decides how far it goes, not its own; so its own is nothing, and no certainty ends it."""
+PRICES = (0.1, 0.06, 0.03, 0.02, 0.01, 0.006, 0.003, 0.002, 0.001, 0.0006, 0.0003, 0.0001)
+"""Falling; where the searches of a batch's lines are recorded."""
+PRICED = {price: Method(f"adaptive at price {price:g}", partial(_priced, price), budgets=(64,)) for price in PRICES}
+"""As a line of a batch is searched: all as by default but the price."""
 
-METHODS = {one.name: one for one in (GREEDY, *NESTED, *POOLED, *REVISING, *STEPWISE, *JUDGED, *ASKED, BOUGHT)}
+METHODS = {one.name: one for one in (GREEDY, *NESTED, *POOLED, *REVISING, *STEPWISE, *JUDGED, *ASKED, *PRICED.values())}

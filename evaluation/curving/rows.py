@@ -45,9 +45,6 @@ class Row:
     """Of the prompt and verified tokens, those that FLOPs leave out."""
     confidence: float | None = None
     """The verdict's, where the search was asked how sure it is."""
-    path: list[list[float]] | None = None
-    """For each decision of an adaptive search, and for its end: the expected gain and cost of the action that was
-    taken (in P(right) and in costs of one plain sample), FLOPs spent before it, and 1 where the answer was right."""
 
     @property
     def unit(self) -> Unit:
