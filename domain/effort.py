@@ -20,7 +20,6 @@ from domain.specs.adaptive import Adaptive
 class Effort:
     samples: int
     """Most plain solutions, and the largest search over steps."""
-    probe: int
     price: float
     """Least gain in P(right) for the cost of one plain sample."""
     confidence: float
@@ -28,13 +27,13 @@ class Effort:
 
 
 EFFORTS: dict[str, Effort] = {
-    "none": Effort(1, 1, 1.0, 0.0),
-    "minimal": Effort(4, 1, 0.02, 0.7),
-    "low": Effort(16, 1, 0.01, 0.8),
-    "medium": Effort(64, 1, 0.003, 0.95),
-    "high": Effort(128, 1, 0.001, 0.98),
-    "xhigh": Effort(256, 1, 0.0003, 0.99),
-    "max": Effort(512, 4, 0.0, 0.995),
+    "none": Effort(1, 1.0, 0.0),
+    "minimal": Effort(4, 0.02, 0.7),
+    "low": Effort(16, 0.01, 0.8),
+    "medium": Effort(64, 0.003, 0.95),
+    "high": Effort(128, 0.001, 0.98),
+    "xhigh": Effort(256, 0.0003, 0.99),
+    "max": Effort(512, 0.0, 0.995),
 }
 DEFAULT_EFFORT = "medium"
 
@@ -44,7 +43,7 @@ def adaptive_for(effort: str) -> Adaptive:
     if effort not in EFFORTS:
         raise InvalidRequest(f"unknown effort {effort!r}: use one of {', '.join(EFFORTS)}", param="effort")
     preset = EFFORTS[effort]
-    return Adaptive(n=preset.samples, probe=preset.probe, price=preset.price, confidence=preset.confidence)
+    return Adaptive(n=preset.samples, price=preset.price, confidence=preset.confidence)
 
 
 def parse_search(strategy: object, effort: object) -> StrategySpec:

@@ -1,4 +1,4 @@
-"""The adaptive search: a probe, then again and again what promises the largest gain in P(right) for its cost.
+"""The adaptive search: again and again what promises the largest gain in P(right) for its cost.
 
 It stops when the caller's confidence (or the spec's) is reached, when no action is worth its price, and when its `n`
 solutions are there; the budget is the shell's. Decisions fall at the ends of rounds: arrival order leaves no mark.
@@ -19,12 +19,11 @@ from domain.recipe import StrategySpec
 from domain.specs.adaptive import Adaptive
 from domain.specs.parallel import BestOfN
 from domain.verdict import Verdict
-from search.allocation import Offer
-from search.controller import Action, Situation, best_offer, next_action
-from search.election import LIKELIEST, SEARCHED
+from search.controller import Action, Situation, next_action
+from search.election import family_after
 from search.guidance import Guidance
 from search.sampling import SamplingState
-from search.solutions import Pool, ask_pool, grown, idle, tell_pool, verifier_is_silent
+from search.solutions import Pool, ask_pool, grown, tell_pool, verifier_is_silent
 from search.stages import Stage, ask_stage, begin_stage, owns, stage_solutions, tell_stage
 from search.standing import Standing, stand
 from search.tree import Node, NodeStatus, ScoreStatus
@@ -110,15 +109,6 @@ def _asked(state: AdaptiveState, limit: int) -> tuple[AdaptiveState, tuple[Move,
     return replace(state, stages=(*state.stages[:-1], stage), over=over), moves + more
 
 
-def offer(state: AdaptiveState) -> Offer | None:
-    """What the next action would gain and cost, where a decision is due and something was fitted; else None."""
-    calibration = _calibration(state)
-    actions = None if calibration is None else calibration.actions
-    if actions is None or state.in_flight or not state.over or not idle(state.pool, scoring=state.scoring):
-        return None
-    return best_offer(_situation(state, _standing(state), None), actions)
-
-
 def _standing(state: AdaptiveState) -> Standing:
     """Where the search stands; by votes alone where the guard says so."""
     voters, scored = _voters(state)
@@ -126,7 +116,7 @@ def _standing(state: AdaptiveState) -> Standing:
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
     if not scored:
         return stand(voters, sampled, calibration, by_votes=True)
-    standing = stand(voters, sampled, calibration, family=SEARCHED if state.stages else LIKELIEST)
+    standing = stand(voters, sampled, calibration, family=family_after(len(state.stages)))
     if not exploited(state.before, standing):
         return standing
     voted = stand(voters, sampled, calibration, by_votes=True)
@@ -168,7 +158,7 @@ def _calibration(state: AdaptiveState) -> Calibration | None:
 
 def _decided(state: AdaptiveState) -> AdaptiveState | None:
     """The state with something more to do, or None: the search is over."""
-    if all(node.status is NodeStatus.FAILED for node in state.pool.nodes):
+    if state.pool.nodes and all(node.status is NodeStatus.FAILED for node in state.pool.nodes):
         return None
     standing, calibration = _standing(state), _calibration(state)
     target = None if state.guidance is None else state.guidance.target

@@ -17,7 +17,7 @@ from domain.verdict import Verdict
 from search.choosing import by_verifier
 from search.confidence import calibrated
 from search.difficulty import best_choice, bin_of
-from search.election import LIKELIEST, SEARCHED
+from search.election import family_after
 from search.features import evidence_for
 from search.guidance import Guidance
 from search.sampling import SamplingState
@@ -93,7 +93,7 @@ class ComputeOptimalStrategy:
         """Of the probe's solutions and all that came after it; without a fit as the chosen strategy itself decides."""
         if isinstance(state.chosen, SelfConsistency):
             return _voted(state)
-        family = LIKELIEST if state.stage is None else SEARCHED
+        family = family_after(0 if state.stage is None else 1)
         if state.calibration is not None and state.calibration.model(family) is not None:
             return _elected(state, family)
         if state.stage is not None and (found := stage_verdict(state.stage)).answer is not None:
@@ -107,7 +107,7 @@ def _voted(state: ComputeOptimalState) -> Verdict:
 
 
 def _elected(state: ComputeOptimalState, family: str) -> Verdict:
-    """The likeliest answer, as in `search.adaptive`."""
+    """As in `search.adaptive`."""
     voters = state.pool.nodes if state.stage is None else (*state.pool.nodes, *stage_solutions(state.stage))
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
     return stand(voters, sampled, state.calibration, family=family).verdict

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from domain.calibration import Actions, ActionValue
 from domain.recipe import StrategySpec
-from search.allocation import Offer
-from search.planning import Limits, Place, band_of, plan, reached, worth
+from search.planning import Limits, Place, band_of, plan, reached
 
 PATIENCE = 10.0
 """A caller who asks for a certainty pays this many times more for it than one who asks for an answer."""
@@ -62,17 +61,6 @@ def next_action(at: Situation, actions: Actions | None) -> Action | None:
     return None if best is None else _act(place, best, limits)
 
 
-def best_offer(at: Situation, actions: Actions) -> Offer | None:
-    """What the best next action gains and costs, its gain at the highest price at which the search would go on."""
-    place, limits = _place(at), _limits(at)
-    band = band_of(actions, at.confidence)
-    found = worth(actions, place, band, limits)
-    if found is None:
-        return None
-    price, action = found
-    return Offer(price * action.costs[band], action.costs[band]) if action.costs[band] > 0 else None
-
-
 def _place(at: Situation) -> Place:
     return Place(at.samples, at.scored, at.rung)
 
@@ -91,10 +79,12 @@ def _act(place: Place, value: ActionValue, limits: Limits) -> Action:
 
 
 def _beyond(at: Situation) -> Action | None:
-    """Nothing was fitted for this state; a caller who asked for a certainty still gets more samples."""
+    """Nothing was fitted for this state: one solution there must be; who asked for a certainty still gets more."""
+    if _place(at).empty:
+        return Action(1, at.scored)
     if at.target is None or at.samples >= at.most:
         return None
-    return Action(min(at.most, at.samples * GROWTH), at.scored, rung=at.rung)
+    return Action(min(at.most, max(1, at.samples * GROWTH)), at.scored, rung=at.rung)
 
 
 def _cautious(at: Situation) -> Action | None:

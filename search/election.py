@@ -1,6 +1,9 @@
 """Which answer to return when a fitted model can say how likely each of them is right.
 
-Votes, sums of scores and the best score each elect well on some problems and badly on others; the model weighs them.
+Of independent solutions, votes, sums of scores and the best score each elect well on some problems and badly on
+others; the model weighs them. Of searches over steps the largest sum of scores does as well as any other rule, and
+better than a model: the verifier has already had its say in what they came to. There the model only says how sure that
+makes.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from search.voting import AnswerClass
 LIKELIEST = "likeliest"
 """The confidence model of searches that return the likeliest answer of independent solutions …"""
 SEARCHED = "searched"
-"""… and of those that have searches over steps among them, whose solutions are kin."""
+"""… of those that have a search over steps behind them, whose solutions are kin …"""
+SEARCHED_AGAIN = "searched_again"
+"""… and of those that have several."""
 MOST = 6
 """Only the leading classes are looked at."""
 
@@ -27,8 +32,14 @@ def likeliest(model: ConfidenceModel, candidates: Sequence[Evidence]) -> int:
     return chances.index(max(chances))
 
 
+def family_after(stages: int) -> str:
+    """The model for a search with so many searches over steps behind it."""
+    return (LIKELIEST, SEARCHED, SEARCHED_AGAIN)[min(stages, 2)]
+
+
 def elect(model: ConfidenceModel, classes: Sequence[AnswerClass], sampled: int) -> tuple[AnswerClass, float]:
-    """The likeliest of the classes (heaviest first, not empty), and P(it is right)."""
-    candidates = [evidence_for(classes, one, sampled) for one in classes[:MOST]]
+    """The likeliest of the classes (heaviest first, not empty), or the heaviest, and P(it is right)."""
+    leading = classes[:MOST] if model.family == LIKELIEST else classes[:1]
+    candidates = [evidence_for(classes, one, sampled) for one in leading]
     at = likeliest(model, candidates)
     return classes[at], fitted_confidence(model, candidates[at])

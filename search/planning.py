@@ -3,7 +3,8 @@
     V(state, confidence) = max(0, max over actions of gain − price × cost + Σ P(confidence after) × V(state after))
 
 An action that brings nothing by itself, as verifying the first solution, may be worth its price for what it tells. Law:
-the same table, price and limits give the same plan; V is 0 where stopping is best.
+the same table, price and limits give the same plan; V is 0 where stopping is best. A search that has nothing yet does
+not stop: there V is what its best beginning is worth, were it less than nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ from functools import lru_cache
 
 from domain.calibration import Actions, ActionValue
 
-PRICES = tuple(0.2 * 0.8**at for at in range(40))
-"""Where the worth of a search is looked for, falling; the last is 3e-5."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -26,6 +24,10 @@ class Place:
     """Plain solutions."""
     scored: bool
     rung: int = 0
+
+    @property
+    def empty(self) -> bool:
+        return self.samples == 0 and self.rung == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Plan:
         if found is None:
             open_ = ((self._worth(value, place, band), value) for value in self.open_at(place))
             found = max(open_, key=lambda one: (one[0], -one[1].to_samples), default=(0.0, None))
-            found = self._best[key] = found if found[0] > 0 else (0.0, None)
+            found = self._best[key] = found if found[0] > 0 or place.empty else (0.0, None)
         return found
 
     def _worth(self, value: ActionValue, place: Place, band: int) -> float:
@@ -66,7 +68,7 @@ class Plan:
         None for twice as many and more: what was fitted there would be taken for true again and again.
         """
         here = [one for one in self.actions.values if one.scored == place.scored and one.rung == place.rung]
-        known = max((one.samples for one in here if one.samples <= place.samples < 2 * one.samples), default=None)
+        known = max((one.samples for one in here if _covers(one.samples, place.samples)), default=None)
         return [one for one in here if one.samples == known and self._allowed(one, place)]
 
     def _allowed(self, value: ActionValue, place: Place) -> bool:
@@ -75,6 +77,10 @@ class Plan:
         if value.action == "score" and not self.limits.can_score:
             return False
         return value.to_samples == value.samples or place.samples < self.limits.most
+
+
+def _covers(fitted: int, samples: int) -> bool:
+    return fitted <= samples < 2 * fitted or fitted == samples
 
 
 @lru_cache(maxsize=256)
@@ -92,17 +98,8 @@ def reached(value: ActionValue, place: Place, limits: Limits) -> Place:
 
 
 def _factor(value: ActionValue) -> float:
-    return value.to_samples / value.samples
+    return value.to_samples / value.samples if value.samples else 1.0
 
 
 def band_of(actions: Actions, confidence: float) -> int:
     return min(bisect_left(actions.bands, confidence), len(actions.bands) - 1)
-
-
-def worth(actions: Actions, place: Place, band: int, limits: Limits) -> tuple[float, ActionValue] | None:
-    """The highest price at which going on is still worth it, and the action that is best then; None: at no price."""
-    for price in PRICES:
-        value, action = plan(actions, price, limits).best(place, band)
-        if action is not None and value > 0:
-            return price, action
-    return None

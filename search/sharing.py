@@ -1,8 +1,8 @@
 """One budget over the lines of a batch that are started one after the other, on many hosts: each line's ceiling, and
 the price of compute that adaptive lines are given.
 
-`search.allocation` buys action by action, which needs all searches in one place. Here the same idea works through one
-number: every adaptive search stops where the best next action is worth less than its price, so that a common price is
+Buying action by action across all searches would need them in one place. Here the same idea works through one number:
+every adaptive search stops where the best next action is worth less than its price, so that a common price is
 the common Lagrange multiplier of the batch. What the ended lines have cost at their prices says which price would make
 the others cost what is left for each; what easy lines leave goes to the later ones.
 

@@ -52,7 +52,8 @@ def stand(
     if model is None:
         return _standing(classes, classes[0], sampled, elected(classes, classes[0], sampled, WEIGHTED))
     winner, chance = elect(model, classes, sampled)
-    return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, CHANCE), chance))
+    why = CHANCE if family == LIKELIEST else WEIGHTED
+    return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, why), chance))
 
 
 def votes_chance(nodes: Sequence[Node], sampled: int, calibration: Calibration) -> float:

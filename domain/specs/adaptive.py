@@ -10,9 +10,9 @@ from domain.specs.parameters import number
 
 @dataclass(frozen=True, slots=True)
 class Adaptive:
-    """Sample `probe` solutions; then do what promises the largest gain in P(right) for its cost (verify them, sample
-    more, or search over steps), until the search is sure enough, nothing is worth `price`, or `n` solutions are there.
-    No search over steps is larger than `n`.
+    """Do what promises the largest gain in P(right) for its cost (sample, verify, or search over steps), again and
+    again, until the search is sure enough, nothing is worth `price`, or `n` solutions are there. No search over steps
+    is larger than `n`. `probe` plain solutions come first in any case.
 
     The first solution is sampled at `first_temperature` (0: greedily), since one alone is right more often that way;
     the other plain ones at `temperature`, and a search over steps at its own.
@@ -24,7 +24,7 @@ class Adaptive:
 
     name: ClassVar[str] = "adaptive"
     n: int = number(64, 1, 4096)
-    probe: int = number(1, 1, 16)
+    probe: int = number(0, 0, 16)
     price: float = number(0.003, 0.0, 1.0)
     confidence: float = number(0.95, 0.0, 1.0)
     temperature: float = number(0.8, 0.0, 2.0)

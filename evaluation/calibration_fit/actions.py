@@ -54,20 +54,20 @@ def fit_actions(
     likeliest: ConfidenceModel | None,
     score_cost: float,
     runs: Sequence[Run] = (),
-    searched: ConfidenceModel | None = None,
+    searched: Sequence[ConfidenceModel] = (),
     *,
     orders: int = 4,
 ) -> Actions:
-    """Without `likeliest` (no scores) only voting; without `searched` no stages."""
+    """Without `likeliest` (no scores) only voting; without `searched` (after one stage, after several) no stages."""
     seen: dict[_Key, list[_Seen]] = {}
     for index, problem in enumerate(problems):
         for order in range(orders):
             plain = _ladder(index, problem, order, None, score_cost)
             scored = {} if likeliest is None else _ladder(index, problem, order, likeliest, score_cost)
             for key, one in _transitions(plain, scored, voting, likeliest):
-                if searched is None or key.to_samples <= LOW:
+                if not searched or key.to_samples <= LOW:
                     seen.setdefault(key, []).append(one)
-    if likeliest is not None and searched is not None:
+    if likeliest is not None and searched:
         for key, one in _stages(problems, runs, voting, likeliest, searched, score_cost, orders):
             seen.setdefault(key, []).append(one)
     return Actions(BANDS, tuple(_value(key, group) for key, group in sorted(seen.items(), key=lambda one: str(one[0]))))
@@ -78,24 +78,25 @@ def _stages(
     runs: Sequence[Run],
     voting: ConfidenceModel,
     likeliest: ConfidenceModel,
-    searched: ConfidenceModel,
+    searched: Sequence[ConfidenceModel],
     score_cost: float,
     orders: int,
 ) -> Iterator[tuple[_Key, _Seen]]:
-    """From plain solutions, verified or not, to a stage, and from stage to stage."""
+    """From nothing or from plain solutions, verified or not, to a stage, and from stage to stage."""
     ladder = ladder_of(runs)
     for order in range(orders):
         for climb in climbs(problems, runs, score_cost, order=order):
-            after = [step.state(climb.problem, chooser_of(searched)(climb.problem)) for step in climb.steps]
+            states = [step.state(climb.problem) for step in climb.steps]
+            after = [(searched[min(at, len(searched) - 1)], state) for at, state in enumerate(states)]
             first = climb.rungs[0]
             plain = problems[climb.problem], order, climb.start, score_cost
-            for model, scored in ((voting, False), (likeliest, True)):
+            for model, scored in ((voting, False), (likeliest, True))[: 2 if climb.start else 1]:
                 state = _begun(climb.problem, *plain, likeliest if scored else None)
                 key = _Key("search", climb.start, scored, climb.start, ladder[first], 0, first + 1)
-                yield key, _seen(model, state, searched, after[0])
+                yield key, _seen(model, state, *after[0])
             for (rung, before), (to, then) in pairwise(zip(climb.rungs, after, strict=True)):
                 key = _Key("search", climb.start, True, climb.start, ladder[to], rung + 1, to + 1)
-                yield key, _seen(searched, before, searched, then)
+                yield key, _seen(*before, *then)
 
 
 def _ladder(
@@ -103,7 +104,7 @@ def _ladder(
 ) -> dict[int, State]:
     counting = Counting("votes" if model is None else "scored", score_cost)
     choose = None if model is None else chooser_of(model)(index)
-    states: dict[int, State] = {}
+    states: dict[int, State] = {0: counting.state(index)} if model is None else {}
     for size, sample in enumerate(begun(problem, order), start=1):
         counting.add(sample)
         if size in LADDER:
@@ -124,7 +125,8 @@ def _begun(
 def _transitions(
     plain: Mapping[int, State], scored: Mapping[int, State], voting: ConfidenceModel, likeliest: ConfidenceModel | None
 ) -> Iterator[tuple[_Key, _Seen]]:
-    for size, state in plain.items():
+    yield _Key("sample", 0, False, 1), _seen(voting, plain[0], voting, plain[1])
+    for size, state in list(plain.items())[1:]:
         yield from _grown("sample", False, size, state, plain, voting)
         yield from _grown("score", False, size, state, scored, voting, likeliest, factors=(1, 2, 4))
     if likeliest is not None:

@@ -61,26 +61,18 @@ def _covers_probe(strategy: StrategySpec, probe: int) -> bool:
     return not isinstance(strategy, SelfConsistency | BestOfN) or strategy.n >= probe
 
 
-@dataclass(frozen=True, slots=True)
-class Electors:
-    """What elects the answer; None: the largest sum of scores, or what the run itself had returned."""
-
-    likeliest: ConfidenceModel | None = None
-    """Of independent solutions …"""
-    searched: ConfidenceModel | None = None
-    """… and of those that a search over steps has come to beside them."""
-
-
 def trials_of(
     problems: Sequence[GradedProblem],
     difficulty: Difficulty,
     score_cost: float,
     runs: Sequence[Run] = (),
-    electors: Electors = Electors(),
+    likeliest: ConfidenceModel | None = None,
     *,
     orders: int = 4,
 ) -> list[Trial]:
-    """All candidates: voting and best-of-n of every size from the traces, and what was run."""
+    """All candidates: voting and best-of-n of every size from the traces, and what was run. `likeliest` elects the
+    answer of independent solutions; None: the largest sum of scores.
+    """
     found: list[Trial] = []
     ran: dict[str, list[Run]] = {}
     for run in runs:
@@ -88,9 +80,9 @@ def trials_of(
     for index, problem in enumerate(problems):
         for order in range(orders):
             bin_ = _bin(problem, difficulty, order)
-            found += _sampled(index, bin_, problem, order, difficulty, score_cost, electors.likeliest)
+            found += _sampled(index, bin_, problem, order, difficulty, score_cost, likeliest)
             probe = _probe(problem, order, difficulty, score_cost)
-            found += [_ran(index, bin_, one, probe, electors.searched) for one in ran.get(problem.id, ())]
+            found += [_ran(index, bin_, one, probe) for one in ran.get(problem.id, ())]
     return found
 
 
@@ -101,13 +93,12 @@ def _probe(problem: GradedProblem, order: int, difficulty: Difficulty, score_cos
     return counting
 
 
-def _ran(index: int, bin_: int, run: Run, probe: Counting, model: ConfidenceModel | None) -> Trial:
+def _ran(index: int, bin_: int, run: Run, probe: Counting) -> Trial:
     """The probe's solutions take part in the election, as in `search.compute_optimal`."""
     counting = deepcopy(probe)
     counting.add_stage(run.solutions, run.cost)
-    state = counting.state(index, None if model is None else chooser_of(model)(index))
-    right = run.right if model is None or not run.solutions else state.right
-    return Trial(index, bin_, run.strategy, right, state.cost)
+    state = counting.state(index)
+    return Trial(index, bin_, run.strategy, state.right if run.solutions else run.right, state.cost)
 
 
 def _bin(problem: GradedProblem, difficulty: Difficulty, order: int) -> int:

@@ -16,7 +16,7 @@ from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.calibration_fit.trajectories import Counting, begun
 
-STARTS = (1, 2, 4)
+STARTS = (0, 1, 4)
 """Plain solutions, verified, before the first stage."""
 
 
@@ -58,12 +58,13 @@ def climbs(
 def _climbs(
     index: int, problem: GradedProblem, order: int, stages: Sequence[Run], score_cost: float
 ) -> Iterator[Climb]:
-    counting = Counting("scored", score_cost)
-    for size, sample in enumerate(begun(problem, order)[: max(STARTS)], start=1):
-        counting.add(sample)
-        if size in STARTS:
-            for rungs in _ways(len(stages)):
-                yield Climb(index, size, rungs, tuple(_steps(counting, [stages[rung] for rung in rungs])))
+    plain = begun(problem, order)
+    for start in STARTS if order == 0 else STARTS[1:]:  # from nothing all orders are the same
+        counting = Counting("scored", score_cost)
+        for sample in plain[:start]:
+            counting.add(sample)
+        for rungs in _ways(len(stages)):
+            yield Climb(index, start, rungs, tuple(_steps(counting, [stages[rung] for rung in rungs])))
 
 
 def _ways(height: int) -> Iterator[tuple[int, ...]]:

@@ -13,7 +13,8 @@ from evaluation.calibration_fit.logistic import feature_rows, fit_logistic, pred
 from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.calibration_fit.trajectories import Counting, begun
 
-PROBE = 4
+PROBE = 1
+"""Solutions, verified: a greedy one tells most of what four sampled ones do, at a quarter of their cost."""
 BINS = 5
 
 

@@ -1,5 +1,6 @@
-"""Fits which answer to return: P(right) of each answer of a search, and how sure the likeliest one then makes; once for
-independent solutions, and once for searches that climbed the ladder of stages, whose solutions are kin.
+"""Fits which answer to return of independent solutions: P(right) of each answer of a search, and how sure the likeliest
+one then makes; and how sure the heaviest answer of a search makes that climbed the ladder of stages, whose solutions
+are kin.
 
 Law: what is returned in the searches that the curve is fitted on was chosen by a model that had not seen their problem.
 """
@@ -14,11 +15,11 @@ import numpy as np
 from domain.calibration import ConfidenceModel, Logistic
 from domain.verdict import Evidence
 from evaluation.calibration_fit.climbs import Climb
-from evaluation.calibration_fit.confidence import FOLDS, curve_over, names_of
+from evaluation.calibration_fit.confidence import FOLDS, curve_over, fit_searches, names_of
 from evaluation.calibration_fit.logistic import feature_rows, fit_logistic
 from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.calibration_fit.trajectories import Chooser, Counting, State, begun, trajectories
-from search.election import LIKELIEST, MOST, SEARCHED, likeliest
+from search.election import LIKELIEST, MOST, SEARCHED, SEARCHED_AGAIN, likeliest
 from search.features import probability
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
@@ -38,24 +39,18 @@ def fit_election(problems: Sequence[GradedProblem], *, orders: int = 4) -> Confi
     """A model of the family `likeliest`; all solutions need scores."""
     logistics = _by_fold(one for at, problem in enumerate(problems) for one in _in_orders(at, problem, orders))
     searches = list(trajectories(problems, "scored", orders=orders, choose=held_out_choosers(logistics)))
-    return _model(LIKELIEST, logistics, searches, len(problems), max(len(problem.samples) for problem in problems))
-
-
-def fit_searched(climbs: Sequence[Climb], problems: int) -> ConfidenceModel:
-    """A model of the family `searched`, of searches that have one stage or more behind them."""
-    logistics = _by_fold(one for climb in climbs for one in _along(climb))
-    choose = held_out_choosers(logistics)
-    searches = [[step.state(climb.problem, choose(climb.problem)) for step in climb.steps] for climb in climbs]
-    most = max(step.sampled for climb in climbs for step in climb.steps)
-    return _model(SEARCHED, logistics, searches, problems, most)
-
-
-def _model(
-    family: str, logistics: Sequence[Logistic], searches: Sequence[Sequence[State]], problems: int, most: int
-) -> ConfidenceModel:
     held = [[_chance(logistics[one.problem % FOLDS], one) for one in states] for states in searches]
     raw, sure = curve_over(searches, held)
-    return ConfidenceModel(family, logistics[FOLDS], raw, sure, problems, most)
+    most = max(len(problem.samples) for problem in problems)
+    return ConfidenceModel(LIKELIEST, logistics[FOLDS], raw, sure, len(problems), most)
+
+
+def fit_searched(climbs: Sequence[Climb], problems: int) -> list[ConfidenceModel]:
+    """How sure the heaviest answer makes after one search over steps, and after several (where there are any)."""
+    once = {(climb.problem, climb.start, climb.rungs[0]): [climb.steps[0].state(climb.problem)] for climb in climbs}
+    again = [[step.state(climb.problem) for step in climb.steps[1:]] for climb in climbs if len(climb.steps) > 1]
+    found = [fit_searches(list(once.values()), SEARCHED, problems)]
+    return [*found, fit_searches(again, SEARCHED_AGAIN, problems)] if again else found
 
 
 def held_out_choosers(logistics: Sequence[Logistic]) -> Callable[[int], Chooser]:
@@ -95,11 +90,6 @@ def _in_orders(index: int, problem: GradedProblem, orders: int) -> Iterable[_Can
             counting.add(sample)
             if size in SIZES:
                 yield from _leading(index, counting)
-
-
-def _along(climb: Climb) -> Iterable[_Candidate]:
-    for step in climb.steps:
-        yield from _leading(climb.problem, step)
 
 
 def _leading(problem: int, counting: Counting) -> Iterable[_Candidate]:

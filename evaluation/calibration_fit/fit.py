@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.calibration import Calibration
+from domain.ids import derive_seed
 from evaluation.calibration_fit.actions import fit_actions
-from evaluation.calibration_fit.choices import Electors, fit_choices, trials_of
+from evaluation.calibration_fit.choices import fit_choices, trials_of
 from evaluation.calibration_fit.climbs import climbs
 from evaluation.calibration_fit.confidence import fit_family
 from evaluation.calibration_fit.difficulty import fit_difficulty
@@ -34,7 +35,7 @@ def fit(
     whole = [problem for problem in problems if problem.scored or not _answered(problem)]
     # A few solutions that the verifier could not read cost their problems; a file without scores fits votes alone.
     scored = sum(problem.scored for problem in whole) >= max(LEAST_PROBLEMS, len(problems) // 2)
-    problems = whole if scored else problems
+    problems = _mixed(whole if scored else problems)
     orders = orders or orders_for(problems)
     voting = fit_family(problems, "votes", orders=orders)
     models = [voting]
@@ -42,20 +43,25 @@ def fit(
         models += [fit_family(problems, family, orders=orders) for family in ("scored", "best")]
         models.append(fit_election(problems, orders=orders))
     found = [one for at in range(orders) for one in climbs(problems, runs, score_cost, order=at)] if scored else []
-    searched = fit_searched(found, len({one.problem for one in found})) if found else None
+    searched = fit_searched(found, len({one.problem for one in found})) if found else []
     difficulty = fit_difficulty(problems, scored=scored, orders=orders)
     likeliest = models[-1] if scored else None
-    trials = trials_of(problems, difficulty, score_cost, runs, Electors(likeliest, searched), orders=orders)
+    trials = trials_of(problems, difficulty, score_cost, runs, likeliest, orders=orders)
     return Calibration(
         policy=policy,
         verifier=verifier if scored else "",
         score_cost=score_cost,
-        confidence=(*models, *(() if searched is None else (searched,))),
+        confidence=(*models, *searched),
         difficulty=difficulty,
         choices=fit_choices(trials, score_cost, difficulty.samples),
         actions=fit_actions(problems, voting, likeliest, score_cost, runs, searched, orders=orders),
         problems=len(problems),
     )
+
+
+def _mixed(problems: Sequence[GradedProblem]) -> list[GradedProblem]:
+    """In an order of their own: folds go by place, and files go by subject and level."""
+    return sorted(problems, key=lambda one: derive_seed(0, "fold", one.id))
 
 
 def orders_for(problems: Sequence[GradedProblem]) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tests.search.laws as laws
 from domain.budget import Budget, Spend
-from domain.calibration import Calibration, needed_by
+from domain.calibration import ActionValue, Calibration, needed_by
 from domain.codec import decode, encode
 from domain.effort import DEFAULT_EFFORT, EFFORTS, adaptive_for
 from domain.errors import InvalidRequest
@@ -48,7 +48,7 @@ def _fold_claimed(events: list[object], claim: JobClaimed) -> Search:
 @pytest.mark.usefixtures("_claimed")
 class TestFittedAdaptive(StrategyLaws):
     calibration = hand_made(STEPS)
-    specs = st.builds(Adaptive, n=st.integers(1, 20), probe=st.integers(1, 5), price=st.sampled_from([0.0, 0.01, 1.0]))
+    specs = st.builds(Adaptive, n=st.integers(1, 20), probe=st.integers(0, 5), price=st.sampled_from([0.0, 0.01, 1.0]))
 
     def may_continue(self, move: Sample, ended: Mapping[int, str]) -> bool:
         return ended[move.parent] == "stop"
@@ -270,3 +270,22 @@ def test_a_search_over_steps_keeps_the_temperature_that_was_fitted() -> None:
     values = {1: "a", 2: "b", 3: "c", 4: "d"}
     _, moves = answered(started(spec, hand_made(steps)), values, dict.fromkeys("abcdx", 0.3))
     assert {move.temperature for move in moves if isinstance(move, Sample) and move.stop} == {0.4}
+
+
+def test_a_search_may_begin_with_steps() -> None:
+    """Where the fit says so; the plain solution of the cheaper beginning is then never asked for."""
+    fitted = hand_made()
+    assert fitted.actions is not None
+    one = ActionValue("sample", 0, False, 1, (0.3, 0.0), (1.0, 1.0))
+    steps = ActionValue("search", 0, False, 0, (0.6, 0.0), (4.0, 4.0), STEPS, 0, 1)
+    fitted = replace(fitted, actions=replace(fitted.actions, values=(*fitted.actions.values, one, steps)))
+    search, moves = answered(started(Adaptive(n=16, price=0.01), fitted), {}, {"x": 0.9})
+    assert all(move.id.startswith("stage-") for move in moves)
+    assert search.verdict().confidence_kind is ConfidenceKind.CALIBRATED
+    _, moves = answered(started(Adaptive(n=16, price=0.2), fitted), {}, {"x": 0.9})
+    assert kinds(moves) == (1, 0)
+
+
+def test_without_a_fitted_beginning_it_begins_with_one_solution() -> None:
+    _, moves = started(Adaptive(n=16), hand_made()).ask(8)
+    assert kinds(list(moves)) == (1, 0)

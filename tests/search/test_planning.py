@@ -6,7 +6,7 @@ import pytest
 
 from domain.calibration import Actions, ActionValue
 from domain.specs.stochastic import Particles
-from search.planning import Limits, Place, Plan, band_of, plan, reached, worth
+from search.planning import Limits, Place, Plan, band_of, plan, reached
 
 LOW, MIDDLE, HIGH = 0, 1, 2
 BANDS = (0.3, 0.7, 1.0)
@@ -65,13 +65,25 @@ def test_what_was_fitted_is_not_taken_for_true_again_and_again() -> None:
     assert growing.best(Place(8, True), LOW) == (0.0, None)
 
 
-def test_the_worth_is_the_highest_price_at_which_it_goes_on() -> None:
-    found = worth(TABLE, Place(1, True), LOW, Limits(64))
-    assert found is not None
-    price, action = found
-    assert action is SMALL
-    assert 0.08 < price < 0.1
-    assert worth(TABLE, Place(1, True), HIGH, Limits(64)) is None
+NOTHING = Place(0, False)
+ONE = ActionValue("sample", 0, False, 1, (0.4,) * 3, (1.0,) * 3, after=((0.0, 1.0, 0.0),) * 3)
+AT_ONCE = ActionValue("search", 0, False, 0, (0.8,) * 3, (8.0,) * 3, Particles(n=4), 0, 1)
+
+
+def begun(price: float, most: int = 64) -> ActionValue | None:
+    table = Actions(BANDS, (*TABLE.values, ONE, AT_ONCE))
+    return plan(table, price, Limits(most)).best(NOTHING, LOW)[1]
+
+
+def test_what_a_search_begins_with_depends_on_the_price() -> None:
+    assert begun(0.001) is AT_ONCE
+    assert begun(0.08) is ONE
+    assert begun(0.001, most=2) is ONE
+
+
+def test_a_search_without_any_solution_does_not_stop() -> None:
+    assert begun(1.0) is ONE
+    assert plan(TABLE, 0.001, Limits(64)).open_at(NOTHING) == []
 
 
 def test_bands_end_where_they_say() -> None:
