@@ -28,7 +28,7 @@ class Effort:
 
 EFFORTS: dict[str, Effort] = {
     "none": Effort(1, 1.0, 0.0),
-    "minimal": Effort(4, 0.02, 0.7),
+    "minimal": Effort(4, 0.012, 0.7),
     "low": Effort(16, 0.01, 0.8),
     "medium": Effort(64, 0.003, 0.95),
     "high": Effort(128, 0.001, 0.98),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +23,8 @@ LOW = 16
 """Beyond so many plain solutions nothing is fitted where there are stages, which bring more there."""
 REACH = (2, 4)
 """Factors by which one action may grow the samples."""
+LOWERING = 1.0
+"""Standard errors (over problems) by which a gain lies below what was seen."""
 DOUBT = 6
 """Problems' worth of "it brings nothing" that every cell starts with: thin data must not cost much."""
 
@@ -167,14 +170,22 @@ def _value(key: _Key, seen: Sequence[_Seen]) -> ActionValue:
     for band in range(len(BANDS)):
         here = [one for one in seen if one.band == band]
         trust = len({one.problem for one in here})
-        mean = sum(one.gain for one in here) / len(here) if here else 0.0
-        gains.append(round(mean * trust / (trust + DOUBT), 4))
+        gains.append(round(_cautious(here, trust), 4))
         costs.append(round(sum(one.cost for one in here) / len(here) if here else overall, 3))
         after.append(_chances(band, here, trust))
     return ActionValue(
         key.action, key.samples, key.scored, key.to_samples, tuple(gains), tuple(costs),
         key.strategy, key.rung, key.to_rung, tuple(after),
     )  # fmt: skip
+
+
+def _cautious(here: Sequence[_Seen], problems: int) -> float:
+    """The mean gain, less what chance may have added: a plan picks the best of many such numbers."""
+    if not here:
+        return 0.0
+    mean = sum(one.gain for one in here) / len(here)
+    spread = math.sqrt((sum((one.gain - mean) ** 2 for one in here) / len(here) + 0.25 / problems) / problems)
+    return mean - LOWERING * spread
 
 
 def _chances(band: int, here: Sequence[_Seen], problems: int) -> tuple[float, ...]:
