@@ -163,7 +163,7 @@ def _decided(state: AdaptiveState) -> AdaptiveState | None:
     standing, calibration = _standing(state), _calibration(state)
     target = None if state.guidance is None else state.guidance.target
     enough = state.spec.confidence if target is None else target
-    if standing.guarded or standing.verdict.confidence >= enough:
+    if state.nodes and (standing.guarded or standing.verdict.confidence >= enough):
         return None
     action = next_action(_situation(state, standing, target), None if calibration is None else calibration.actions)
     if action is None:

@@ -54,10 +54,12 @@ def next_action(at: Situation, actions: Actions | None) -> Action | None:
     if actions is None or not actions.values:
         return _cautious(at)
     place, limits = _place(at), _limits(at)
-    ahead = plan(actions, _price(at), limits)
+    goal = None if at.target is None else max(1, band_of(actions, at.target))
+    ahead = plan(actions, _price(at), limits, goal)
     if not ahead.open_at(place):
         return _beyond(at)
-    best = ahead.best(place, band_of(actions, at.confidence))[1]
+    band = band_of(actions, at.confidence)
+    best = ahead.best(place, band if goal is None else min(band, goal - 1))[1]
     return None if best is None else _act(place, best, limits)
 
 

@@ -5,6 +5,9 @@
 An action that brings nothing by itself, as verifying the first solution, may be worth its price for what it tells. Law:
 the same table, price and limits give the same plan; V is 0 where stopping is best. A search that has nothing yet does
 not stop: there V is what its best beginning is worth, were it less than nothing.
+
+With a goal (the caller asked for a certainty) reaching it is worth `SURE` beside what P(right) gains, and ends it: what
+is cheap and may tell comes first then.
 """
 
 from __future__ import annotations
@@ -38,15 +41,23 @@ class Limits:
     can_search: bool = True
 
 
+SURE = 1.0
+"""Worth of reaching the goal, in P(right)."""
+
+
 @dataclass
 class Plan:
     actions: Actions
     price: float
     limits: Limits
+    goal: int | None = None
+    """The lowest band of confidence that is sure enough; None: none is."""
     _best: dict[tuple[Place, int], tuple[float, ActionValue | None]] = field(default_factory=dict)
 
     def best(self, place: Place, band: int) -> tuple[float, ActionValue | None]:
         """V, and the action that has it; None: stop."""
+        if self._reached(band):
+            return 0.0, None
         key = place, band
         found = self._best.get(key)
         if found is None:
@@ -60,7 +71,13 @@ class Plan:
         now = value.gains[band] - self.price * value.costs[band]
         if not value.after:
             return now + self.best(after, band)[0]
-        return now + sum(chance * self.best(after, to)[0] for to, chance in enumerate(value.after[band]) if chance)
+        return now + sum(chance * self._after(after, to) for to, chance in enumerate(value.after[band]) if chance)
+
+    def _after(self, place: Place, band: int) -> float:
+        return SURE if self._reached(band) else self.best(place, band)[0]
+
+    def _reached(self, band: int) -> bool:
+        return self.goal is not None and band >= self.goal
 
     def open_at(self, place: Place) -> list[ActionValue]:
         """The values for the largest fitted number of samples that is there already, as far as they are allowed.
@@ -84,9 +101,9 @@ def _covers(fitted: int, samples: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def plan(actions: Actions, price: float, limits: Limits) -> Plan:
+def plan(actions: Actions, price: float, limits: Limits, goal: int | None = None) -> Plan:
     """Kept, since searches of one stack ask for few different ones."""
-    return Plan(actions, price, limits)
+    return Plan(actions, price, limits, goal)
 
 
 def reached(value: ActionValue, place: Place, limits: Limits) -> Place:

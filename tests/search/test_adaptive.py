@@ -289,3 +289,8 @@ def test_a_search_may_begin_with_steps() -> None:
 def test_without_a_fitted_beginning_it_begins_with_one_solution() -> None:
     _, moves = started(Adaptive(n=16), hand_made()).ask(8)
     assert kinds(list(moves)) == (1, 0)
+
+
+def test_the_least_effort_is_one_solution() -> None:
+    _, moves = answered(started(adaptive_for("none"), hand_made()), {})
+    assert kinds(moves) == (1, 0)

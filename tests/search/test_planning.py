@@ -6,7 +6,7 @@ import pytest
 
 from domain.calibration import Actions, ActionValue
 from domain.specs.stochastic import Particles
-from search.planning import Limits, Place, Plan, band_of, plan, reached
+from search.planning import SURE, Limits, Place, Plan, band_of, plan, reached
 
 LOW, MIDDLE, HIGH = 0, 1, 2
 BANDS = (0.3, 0.7, 1.0)
@@ -84,6 +84,15 @@ def test_what_a_search_begins_with_depends_on_the_price() -> None:
 def test_a_search_without_any_solution_does_not_stop() -> None:
     assert begun(1.0) is ONE
     assert plan(TABLE, 0.001, Limits(64)).open_at(NOTHING) == []
+
+
+def test_a_goal_is_worth_what_may_tell_that_it_is_reached() -> None:
+    """The score costs more than it can gain, but half of the time it ends the search."""
+    assert made(0.3).best(START, MIDDLE) == (0.0, None)
+    value, action = plan(TABLE, 0.3, Limits(64), HIGH).best(START, MIDDLE)
+    assert action is SCORE
+    assert value == pytest.approx(-0.3 + 0.5 * SURE)
+    assert plan(TABLE, 0.3, Limits(64), HIGH).best(START, HIGH) == (0.0, None)
 
 
 def test_bands_end_where_they_say() -> None:
