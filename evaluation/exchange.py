@@ -22,7 +22,7 @@ from typing import Any
 from domain.errors import ConfigurationError, DeliberateError
 from evaluation.curves import at_least_one, journal_of, setting, shared_options
 from evaluation.curving.figures import sheet
-from evaluation.curving.methods import GREEDY
+from evaluation.curving.methods import ADAPTIVE, GREEDY, SURE_PARTICLES
 from evaluation.curving.page import write_csv
 from evaluation.curving.parts import spread
 from evaluation.curving.pools import Sampling
@@ -34,7 +34,7 @@ from evaluation.quality.record import ProblemItem
 from evaluation.report import RESULTS, finish, say
 
 QUICK_PROBLEMS, QUICK_N = 15, 8
-SEARCHES = ("adaptive", "beam")
+SEARCHES = (ADAPTIVE, SURE_PARTICLES)
 VOTES = 16
 """Most solutions of the large model."""
 

@@ -81,12 +81,13 @@ def _act(place: Place, value: ActionValue, limits: Limits) -> Action:
 
 
 def _beyond(at: Situation) -> Action | None:
-    """Nothing was fitted for this state: one solution there must be; who asked for a certainty still gets more."""
+    """Nothing was fitted for this state: one solution there must be; who asked for a certainty still gets more, unless
+    the whole ladder of stages did not bring it: many plain solutions hardly ever do then."""
     if _place(at).empty:
         return Action(1, at.scored)
-    if at.target is None or at.samples >= at.most:
+    if at.target is None or at.rung or at.samples >= at.most:
         return None
-    return Action(min(at.most, max(1, at.samples * GROWTH)), at.scored, rung=at.rung)
+    return Action(min(at.most, at.samples * GROWTH), at.scored)
 
 
 def _cautious(at: Situation) -> Action | None:

@@ -24,6 +24,7 @@ from evaluation.curving.pools import Sampling
 MAJORITY, WEIGHTED, BEST = "majority", "best-of-n weighted", "best-of-n best"
 ADAPTIVE, EFFORT, OPTIMAL, VOTING = "adaptive", "adaptive by effort", "compute-optimal", "adaptive voting"
 CHAIN = "revisions, one chain"
+SURE_PARTICLES = "particles, sure steps once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ STEPWISE = (
     Method("DVTS", lambda n: Dvts(n=n)),
     Method("REBASE", lambda n: Rebase(n=n)),
     Method("particles", lambda n: Particles(n=n)),
+    Method(SURE_PARTICLES, lambda n: Particles(n=n, certain=0.8, score_temperature=0.5)),
     Method("MCTS", lambda n: Mcts(n=n)),
     Method("adaptive branching", lambda n: AdaptiveBranching(n=n)),
     Method("revision tree", lambda n: RevisionTree(n=n)),
