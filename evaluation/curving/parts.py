@@ -12,7 +12,7 @@ from evaluation.quality.record import ProblemItem
 SHORT = 64
 """Size of the pools that every problem gets first: that of the reference."""
 POOLED = (ADAPTIVE, EFFORT, OPTIMAL, VOTING)
-HIGHER = (128, 256)
+HIGHER, HIGHEST = (128,), (256,)
 """Budgets of the efforts above the default one: what they sample beyond a pool they sample themselves."""
 
 
@@ -50,12 +50,13 @@ def parts(extent: Extent) -> tuple[Part, ...]:
     """What the issue asks for with the first seed, the other seeds of the pools, then steps and large budgets."""
     first, *others = extent.seeds
     found = [one for seed in extent.seeds for one in _pools(extent, seed, SHORT)]
-    found += [one for seed in extent.seeds for one in _efforts(extent, seed)]
+    found += [one for seed in extent.seeds for one in _efforts(extent, seed, "high effort", HIGHER)]
     found.append(_revisions(extent, first))
     found += [*_steps(extent, first, "n ≤ 16"), *_pools(extent, first, extent.most), *_steps(extent, first, "n > 16")]
     for seed in others:
         found += [_revisions(extent, seed), *_steps(extent, seed, "n ≤ 16"), *_pools(extent, seed, extent.most)]
         found += _steps(extent, seed, "n > 16")
+    found += [one for seed in extent.seeds for one in _efforts(extent, seed, "highest effort", HIGHEST)]
     return tuple(dict.fromkeys(found))
 
 
@@ -66,9 +67,9 @@ def _pools(extent: Extent, seed: int, size: int) -> Iterator[Part]:
     yield Part(name, extent.items, seed, size, sizes, POOLED, tuple(n for n in sizes if n >= 4))
 
 
-def _efforts(extent: Extent, seed: int) -> Iterator[Part]:
+def _efforts(extent: Extent, seed: int, name: str, budgets: tuple[int, ...]) -> Iterator[Part]:
     if extent.most >= SHORT:
-        yield Part(f"higher efforts, seed {seed}", extent.items, seed, SHORT, (), (EFFORT,), HIGHER)
+        yield Part(f"{name}, seed {seed}", extent.items, seed, SHORT, (), (EFFORT,), budgets)
 
 
 def _revisions(extent: Extent, seed: int) -> Part:
