@@ -322,7 +322,10 @@ def test_a_full_run_writes_page_numbers_and_figures(
     assert evaluation.exchange.main(arguments) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["ratio"] == result["large_parameters"] / result["small_parameters"] == 1.0
-    assert result["at_equal_flops"]["greedy"]["level 1"]["small"].keys() >= {"small: majority", "small: beam"}
+    assert result["at_equal_flops"]["greedy"]["level 1"]["small"].keys() >= {
+        "small: majority",
+        "small: particles, sure steps once",
+    }
     (page,) = (tmp_path / "exchange").glob("*.md")
     assert "python -m evaluation.exchange --n 5" in page.read_text()
     assert {path.suffix for path in (tmp_path / "exchange").iterdir()} == {".md", ".json", ".csv", ".png", ".svg"}
