@@ -24,8 +24,8 @@ from search.election import family_after
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, grown, tell_pool, verifier_is_silent
-from search.stages import Stage, ask_stage, begin_stage, owns, stage_solutions, tell_stage
-from search.standing import Standing, stand
+from search.stages import Stage, ask_stage, begin_stage, owns, stage_over, stage_solutions, tell_stage
+from search.standing import Standing, stand, under_way
 from search.tree import Node, NodeStatus, ScoreStatus
 
 OUTVOTED = 10.0
@@ -110,7 +110,15 @@ def _asked(state: AdaptiveState, limit: int) -> tuple[AdaptiveState, tuple[Move,
 
 
 def _standing(state: AdaptiveState) -> Standing:
-    """Where the search stands; by votes alone where the guard says so."""
+    """Where the search stands."""
+    standing = _stood(state)
+    return (
+        standing if not state.stages or stage_over(state.stages[-1]) else under_way(standing, state.stages[-1].wanted)
+    )
+
+
+def _stood(state: AdaptiveState) -> Standing:
+    """By votes alone where the guard says so."""
     voters, scored = _voters(state)
     calibration = _calibration(state)
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)

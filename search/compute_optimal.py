@@ -22,8 +22,8 @@ from search.features import evidence_for
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, classes_of, grown, idle, tell_pool
-from search.stages import Stage, ask_stage, begin_stage, owns, stage_solutions, stage_verdict, tell_stage
-from search.standing import stand
+from search.stages import Stage, ask_stage, begin_stage, owns, stage_over, stage_solutions, stage_verdict, tell_stage
+from search.standing import Standing, stand, under_way
 from search.tree import Node, NodeStatus
 from search.verdicts import by_majority
 
@@ -108,9 +108,14 @@ def _voted(state: ComputeOptimalState) -> Verdict:
 
 def _elected(state: ComputeOptimalState, family: str) -> Verdict:
     """As in `search.adaptive`."""
+    standing, stage = _stood(state, family), state.stage
+    return (standing if stage is None or stage_over(stage) else under_way(standing, stage.wanted)).verdict
+
+
+def _stood(state: ComputeOptimalState, family: str) -> Standing:
     voters = state.pool.nodes if state.stage is None else (*state.pool.nodes, *stage_solutions(state.stage))
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
-    return stand(voters, sampled, state.calibration, family=family).verdict
+    return stand(voters, sampled, state.calibration, family=family)
 
 
 def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:

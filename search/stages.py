@@ -25,6 +25,11 @@ class Stage:
     """Nodes that the outer search had before it."""
 
     @property
+    def wanted(self) -> int:
+        """Solutions that it is to come to."""
+        return getattr(self.spec, "n", 1)
+
+    @property
     def in_flight(self) -> tuple[Move, ...]:
         return tuple(_outer(move, self.base) for move in self.state.in_flight)
 
@@ -42,6 +47,11 @@ def ask_stage(stage: Stage, limit: int) -> tuple[Stage, tuple[Move, ...]]:
 def tell_stage(stage: Stage, outcome: Outcome) -> Stage:
     inner = replace(outcome, move_id=outcome.move_id.removeprefix(_prefix(stage.base)))
     return replace(stage, state=_strategy(stage.spec).tell(stage.state, inner))
+
+
+def stage_over(stage: Stage) -> bool:
+    """Whether it has nothing more to ask or to hear."""
+    return not stage.in_flight and not ask_stage(stage, 1)[1]
 
 
 def owns(stage: Stage, move_id: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from domain.calibration import Calibration
 from domain.verdict import ConfidenceKind, Verdict
-from search.confidence import fitted_confidence
+from search.confidence import agreement_confidence, fitted_confidence
 from search.election import LIKELIEST, elect
 from search.features import evidence_for
 from search.solutions import classes_of, votes_of
@@ -54,6 +54,17 @@ def stand(
     winner, chance = elect(model, classes, sampled)
     why = CHANCE if family == LIKELIEST else WEIGHTED
     return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, why), chance))
+
+
+def under_way(standing: Standing, wanted: int) -> Standing:
+    """Of a search over steps that is to come to `wanted` solutions and has not yet: what ends first is often short and
+    wrong, and no confidence was fitted for it. So it is agreement at most, where all that is missing speaks against."""
+    verdict, evidence = standing.verdict, standing.verdict.evidence
+    if evidence is None:
+        return standing
+    share = evidence.votes / max(evidence.answered, 1)
+    least = min(verdict.confidence, agreement_confidence(share, evidence.answered, max(wanted, evidence.sampled)))
+    return replace(standing, verdict=replace(verdict, confidence=least, confidence_kind=ConfidenceKind.AGREEMENT))
 
 
 def votes_chance(nodes: Sequence[Node], sampled: int, calibration: Calibration) -> float:

@@ -294,3 +294,29 @@ def test_without_a_fitted_beginning_it_begins_with_one_solution() -> None:
 def test_the_least_effort_is_one_solution() -> None:
     _, moves = answered(started(adaptive_for("none"), hand_made()), {})
     assert kinds(moves) == (1, 0)
+
+
+def half_run(spec: Adaptive | ComputeOptimal, calibration: Calibration) -> Search:
+    """Where the first solutions of a search over steps have come back, and they are all the same and well scored."""
+    search = started(spec, calibration)
+    while True:
+        search, moves = search.ask(1)
+        (move,) = moves
+        if isinstance(move, Score):
+            search = search.tell(Scored(move.id, (0.999,) if move.id.startswith("stage-") else (0.3,), Spend()))
+            if move.id.startswith("stage-"):
+                return search
+        else:
+            search = search.tell(sampled(move, "x" if move.stop else f"w{move.node}"))
+
+
+@pytest.mark.parametrize("spec", [Adaptive(probe=4, n=16, price=0.0), ComputeOptimal(n=8)])
+def test_a_search_over_steps_makes_sure_when_it_is_over(spec: Adaptive | ComputeOptimal) -> None:
+    search = half_run(spec, hand_made(STEPS))
+    half = search.verdict()
+    assert half.answer is not None
+    assert half.confidence < 0.5
+    assert half.confidence_kind is ConfidenceKind.AGREEMENT
+    whole, _ = answered(search, {}, {"x": 0.999})
+    assert whole.verdict().confidence > half.confidence
+    assert whole.verdict().confidence_kind is ConfidenceKind.CALIBRATED
