@@ -18,7 +18,7 @@ from domain.errors import DeliberateError
 from evaluation.curves import at_least_one, journal_of, setting, shared_options
 from evaluation.curving.parts import spread
 from evaluation.curving.pools import Sampling
-from evaluation.curving.rows import Row
+from evaluation.curving.rows import VERIFIER, Row
 from evaluation.curving.work import Job, Part, carry_out, left_out
 from evaluation.quality.collect import models_in
 from evaluation.quality.problems import read_items
@@ -36,7 +36,7 @@ class Session:
     items: tuple[ProblemItem, ...]
     seeds: tuple[int, ...]
     rows: Sequence[Row]
-    """Of these problems and seeds."""
+    """Of these problems and seeds, guided by the verifier."""
     about: dict[str, Any]
     """How it was run, for the result's JSON."""
     full: bool
@@ -68,13 +68,17 @@ def _session(chosen: argparse.Namespace, journal: Path | None, command: str, par
     job = Job(models.policy, models.verifier, how, parts(items, seeds), folder, deadline, chosen.device, checked=False)
     began = time.monotonic()
     rows = carry_out(job, chosen.workers)
-    ids = {item.id for item in items}
     about = {
         "problems": len(items), "seeds": list(seeds), "temperature": how.temperature, "left_out": left_out(job, rows),
         "setting": described, "seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip
-    mine = [one for one in rows if one.problem in ids and one.seed in seeds]
-    return Session(items, seeds, mine, about, not chosen.quick, command)
+    return Session(items, seeds, of_session(rows, items, seeds), about, not chosen.quick, command)
+
+
+def of_session(rows: Sequence[Row], items: Sequence[ProblemItem], seeds: Sequence[int]) -> list[Row]:
+    """A shared journal holds more: other problems and seeds, and the exact checker's arms of the same searches."""
+    ids = {item.id for item in items}
+    return [one for one in rows if one.problem in ids and one.seed in seeds and one.arm == VERIFIER]
 
 
 def _parser(description: str | None) -> argparse.ArgumentParser:

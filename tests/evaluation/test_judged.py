@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import evaluation.curving.session
 from domain.budget import Spend
 from evaluation.calibration import measure
 from evaluation.curving.methods import ASKED, JUDGED
-from evaluation.curving.rows import VERIFIER, Row, row
+from evaluation.curving.rows import CHECKER, VERIFIER, Row, row
+from evaluation.curving.session import of_session
 from evaluation.quality.collect import Models
 from evaluation.quality.problems import TEST, read_items
 
@@ -39,6 +41,13 @@ def test_error_and_shortfall_are_those_of_the_rows() -> None:
     ]
     assert found["worst_target_shortfall_points"] == pytest.approx(5.0)
     assert sum(one["n"] for one in found["domains"].values()) == 40
+
+
+def test_the_exact_checkers_rows_of_a_shared_journal_are_left_out() -> None:
+    """They have the same method, budget, seed and problem, and better answers."""
+    mine = judged(JUDGED[0].name, 0, 0.5, False)
+    others = [replace(mine, arm=CHECKER, right=True), replace(mine, seed=2), replace(mine, problem="another")]
+    assert of_session([others[0], mine, *others[1:]], ITEMS, (1,)) == [mine]
 
 
 @pytest.mark.parametrize("module", [evaluation.calibration, evaluation.allocation])
