@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -232,8 +233,7 @@ def main() -> None:
     lines = 400 if given.quick else given.lines
     result = measure(given.problems, lines, kill=given.kill)
     name = "batches-killed" if given.kill else "batches"
-    command = f"python -m evaluation.batches --lines {lines}" + (" --kill" if given.kill else "")
-    finish(name, command, result, table(result), full=not given.quick)
+    finish(name, " ".join(["python -m evaluation.batches", *sys.argv[1:]]), result, table(result), full=not given.quick)
 
 
 if __name__ == "__main__":
