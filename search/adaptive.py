@@ -112,9 +112,8 @@ def _asked(state: AdaptiveState, limit: int) -> tuple[AdaptiveState, tuple[Move,
 def _standing(state: AdaptiveState) -> Standing:
     """Where the search stands."""
     standing = _stood(state)
-    return (
-        standing if not state.stages or stage_over(state.stages[-1]) else under_way(standing, state.stages[-1].wanted)
-    )
+    over = not state.stages or stage_over(state.stages[-1])
+    return standing if over else under_way(standing, _calibration(state))
 
 
 def _stood(state: AdaptiveState) -> Standing:

@@ -109,7 +109,7 @@ def _voted(state: ComputeOptimalState) -> Verdict:
 def _elected(state: ComputeOptimalState, family: str) -> Verdict:
     """As in `search.adaptive`."""
     standing, stage = _stood(state, family), state.stage
-    return (standing if stage is None or stage_over(stage) else under_way(standing, stage.wanted)).verdict
+    return (standing if stage is None or stage_over(stage) else under_way(standing, state.calibration)).verdict
 
 
 def _stood(state: ComputeOptimalState, family: str) -> Standing:

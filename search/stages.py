@@ -25,11 +25,6 @@ class Stage:
     """Nodes that the outer search had before it."""
 
     @property
-    def wanted(self) -> int:
-        """Solutions that it is to come to."""
-        return getattr(self.spec, "n", 1)
-
-    @property
     def in_flight(self) -> tuple[Move, ...]:
         return tuple(_outer(move, self.base) for move in self.state.in_flight)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from domain.calibration import Calibration
 from domain.verdict import ConfidenceKind, Verdict
-from search.confidence import agreement_confidence, fitted_confidence
-from search.election import LIKELIEST, elect
+from search.confidence import fitted_confidence
+from search.election import LIKELIEST, SEARCHED, elect
 from search.features import evidence_for
 from search.solutions import classes_of, votes_of
 from search.tree import Node, ScoreStatus
@@ -56,15 +56,17 @@ def stand(
     return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, why), chance))
 
 
-def under_way(standing: Standing, wanted: int) -> Standing:
-    """Of a search over steps that is to come to `wanted` solutions and has not yet: what ends first is often short and
-    wrong, and no confidence was fitted for it. So it is agreement at most, where all that is missing speaks against."""
-    verdict, evidence = standing.verdict, standing.verdict.evidence
-    if evidence is None:
+def under_way(standing: Standing, calibration: Calibration | None) -> Standing:
+    """Of a search over steps that is not over: it is no surer than the least sure of those that were.
+
+    What ends first is often short and wrong, its scores come after it, and its kin's votes are no agreement: nothing of
+    that was fitted, and a search that stops as soon as it looks sure would stop there.
+    """
+    model = None if calibration is None else calibration.model(SEARCHED)
+    if model is None:
         return standing
-    share = evidence.votes / max(evidence.answered, 1)
-    least = min(verdict.confidence, agreement_confidence(share, evidence.answered, max(wanted, evidence.sampled)))
-    return replace(standing, verdict=replace(verdict, confidence=least, confidence_kind=ConfidenceKind.AGREEMENT))
+    least = min(standing.verdict.confidence, model.sure[0])
+    return replace(standing, verdict=replace(standing.verdict, confidence=least))
 
 
 def votes_chance(nodes: Sequence[Node], sampled: int, calibration: Calibration) -> float:
