@@ -253,14 +253,14 @@ class TestWaiting:
         await client.post(f"{JOBS}/{job['id']}/cancel")
         started = time.monotonic()
         response = await client.get(f"{JOBS}/{job['id']}", headers={"Prefer": "wait=30"})
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 1
         assert response.headers["preference-applied"] == "wait=30"
 
     async def test_the_wait_ends_with_the_time(self, client: httpx.AsyncClient) -> None:
         job = await submitted(client)
         started = time.monotonic()
         response = await client.get(f"{JOBS}/{job['id']}", headers={"Prefer": "respond-async, wait=1"})
-        assert 0.9 < time.monotonic() - started < 10
+        assert 0.9 < time.monotonic() - started < 2
         assert (response.status_code, response.json()["status"]) == (200, "queued")
 
     async def test_news_from_redis_ends_it_at_once(
@@ -277,7 +277,7 @@ class TestWaiting:
         publisher = RedisProgress(redis_url)
         await publisher.publish([job["id"]], {job["id"]})
         response = await waiting
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 0.5
         assert (response.status_code, response.json()["status"]) == (200, "completed")
         await publisher.close()
 
@@ -293,7 +293,7 @@ class TestWaiting:
         await store.commit([ending(job["id"], 1, 1)])
         started = time.monotonic()
         assert (await waiting).json()["status"] == "completed"
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 1
 
     async def test_a_server_that_stops_answers_those_who_wait(
         self, client: httpx.AsyncClient, services: Services
@@ -304,7 +304,7 @@ class TestWaiting:
         started = time.monotonic()
         services.drain()
         assert (await waiting).json()["status"] == "queued"
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 1
 
     @pytest.mark.parametrize(
         ("prefer", "applied"),

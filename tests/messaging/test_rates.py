@@ -55,6 +55,6 @@ async def test_a_hanging_redis_costs_one_request_a_moment(redis_server: TestRedi
     redis_server.freeze()
     started = time.monotonic()
     assert await allowed([rates], 50, 100) == 50
-    assert time.monotonic() - started < 4.0
+    assert time.monotonic() - started < 1.0
     redis_server.thaw()
     await rates.close()

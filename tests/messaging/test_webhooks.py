@@ -95,7 +95,7 @@ async def test_silence_ends_with_the_timeout(receiver: Receiver) -> None:
     started = time.monotonic()
     attempt = await send(WebhookSender(LOOPBACK, timeout_s=0.3), receiver.url)
     assert (attempt.status_code, attempt.error) == (None, "no answer within 0.3 s")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 2
 
 
 async def test_an_endless_body_is_cut_and_the_status_counts(receiver: Receiver) -> None:

@@ -64,7 +64,7 @@ async def test_a_call_between_two_attempts_is_not_tried_again_after_the_stop(mon
     policy = FakePolicy(fail=lambda request, attempt: EngineError("busy", cost=Spend(generated_tokens=3)))
     began = time.monotonic()
     stopped, _ = await solve(job(2, seconds=0.1), Engines(policy, None))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 1
     assert (len(policy.calls), stopped.spend) == (2, Spend(generated_tokens=6))
 
 
@@ -111,7 +111,7 @@ async def test_the_clock_is_heard_during_comparisons() -> None:
     policy = FakePolicy(answers=tuple(map(str, range(97))))
     began = time.monotonic()
     stopped, _ = await solve(job(32, seconds=0.3), Engines(policy, None, Slow(0.2)))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 2
     assert stopped.reason is StopReason.BUDGET_SECONDS
 
 
