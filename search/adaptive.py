@@ -46,8 +46,6 @@ class AdaptiveState:
     """Searches over steps, one after the other."""
     rung: int = 0
     """Where on the fitted ladder of stages the search stands."""
-    over: bool = True
-    """Whether the last stage has ended."""
     settled: int = 0
     """Plain solutions at the decision before: the verdict never falls back behind them."""
     before: tuple[float, float] | None = None
@@ -81,7 +79,7 @@ class AdaptiveStrategy:
             asked, moves = _asked(asked, limit)
             if moves:
                 return asked, moves
-            decided = _decided(asked) if asked.over and not asked.in_flight else None
+            decided = None if asked.in_flight else _decided(asked)
             if decided is None:
                 return state, ()
             asked = decided
@@ -99,14 +97,13 @@ class AdaptiveStrategy:
 
 
 def _asked(state: AdaptiveState, limit: int) -> tuple[AdaptiveState, tuple[Move, ...]]:
-    """What the pool and the stage that is under way ask for."""
+    """What the pool and the last stage ask for; a stage that is over asks for nothing."""
     pool, moves = ask_pool(state.pool, limit, scoring=state.scoring)
     state = replace(state, pool=pool)
-    if state.over or len(moves) == limit:
+    if not state.stages or len(moves) == limit:
         return state, moves
     stage, more = ask_stage(state.stages[-1], limit - len(moves))
-    over = not more and not stage.in_flight
-    return replace(state, stages=(*state.stages[:-1], stage), over=over), moves + more
+    return replace(state, stages=(*state.stages[:-1], stage)), moves + more
 
 
 def _standing(state: AdaptiveState) -> Standing:
@@ -197,7 +194,7 @@ def _situation(state: AdaptiveState, standing: Standing, target: float | None) -
 def _begun(state: AdaptiveState, action: Action) -> AdaptiveState:
     if action.strategy is not None:
         staged = (*state.stages, _stage(state, action.strategy))
-        return replace(state, scoring=True, stages=staged, rung=action.rung, over=False)
+        return replace(state, scoring=True, stages=staged, rung=action.rung)
     scoring = state.scoring or action.scored
     return replace(state, pool=grown(state.pool, action.samples), scoring=scoring)
 

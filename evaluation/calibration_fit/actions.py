@@ -14,7 +14,7 @@ from evaluation.calibration_fit.climbs import climbs, ladder_of
 from evaluation.calibration_fit.election import chooser_of
 from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.calibration_fit.trajectories import Counting, State, begun
+from evaluation.calibration_fit.trajectories import Counting, State, begun, counted
 
 BANDS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1.0)
 """Few, since every job's trace holds the table."""
@@ -119,9 +119,7 @@ def _begun(
     index: int, problem: GradedProblem, order: int, size: int, score_cost: float, model: ConfidenceModel | None
 ) -> State:
     """After the first few plain solutions; verified where a `model` elects by their scores."""
-    counting = Counting("votes" if model is None else "scored", score_cost)
-    for sample in begun(problem, order)[:size]:
-        counting.add(sample)
+    counting = counted(problem, order, size, "votes" if model is None else "scored", score_cost)
     return counting.state(index, None if model is None else chooser_of(model)(index))
 
 

@@ -17,7 +17,7 @@ from evaluation.calibration_fit.difficulty import BINS, probe_evidence
 from evaluation.calibration_fit.election import chooser_of
 from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.calibration_fit.trajectories import Counting, begun
+from evaluation.calibration_fit.trajectories import Counting, begun, counted
 from search.difficulty import bin_of
 
 BUDGETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -81,16 +81,14 @@ def trials_of(
         for order in range(orders):
             bin_ = _bin(problem, difficulty, order)
             found += _sampled(index, bin_, problem, order, difficulty, score_cost, likeliest)
-            probe = _probe(problem, order, difficulty, score_cost)
+            probe = counted(problem, order, difficulty.samples, _rule(difficulty), score_cost)
             found += [_ran(index, bin_, one, probe) for one in ran.get(problem.id, ())]
     return found
 
 
-def _probe(problem: GradedProblem, order: int, difficulty: Difficulty, score_cost: float) -> Counting:
-    counting = Counting("scored" if difficulty.scored else "votes", score_cost)
-    for sample in begun(problem, order)[: difficulty.samples]:
-        counting.add(sample)
-    return counting
+def _rule(difficulty: Difficulty) -> str:
+    """By which the probe's solutions are counted."""
+    return "scored" if difficulty.scored else "votes"
 
 
 def _ran(index: int, bin_: int, run: Run, probe: Counting) -> Trial:
@@ -102,7 +100,7 @@ def _ran(index: int, bin_: int, run: Run, probe: Counting) -> Trial:
 
 
 def _bin(problem: GradedProblem, difficulty: Difficulty, order: int) -> int:
-    evidence = probe_evidence(problem, "scored" if difficulty.scored else "votes", order)
+    evidence = probe_evidence(problem, _rule(difficulty), order)
     return len(difficulty.edges) if evidence is None else bin_of(difficulty, evidence)
 
 

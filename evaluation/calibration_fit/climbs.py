@@ -14,7 +14,7 @@ from itertools import combinations, takewhile
 from domain.recipe import StrategySpec
 from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.calibration_fit.trajectories import Counting, begun
+from evaluation.calibration_fit.trajectories import Counting, counted
 
 STARTS = (0, 1, 4)
 """Plain solutions, verified, before the first stage."""
@@ -58,11 +58,8 @@ def climbs(
 def _climbs(
     index: int, problem: GradedProblem, order: int, stages: Sequence[Run], score_cost: float
 ) -> Iterator[Climb]:
-    plain = begun(problem, order)
     for start in STARTS if order == 0 else STARTS[1:]:  # from nothing all orders are the same
-        counting = Counting("scored", score_cost)
-        for sample in plain[:start]:
-            counting.add(sample)
+        counting = counted(problem, order, start, "scored", score_cost)
         for rungs in _ways(len(stages)):
             yield Climb(index, start, rungs, tuple(_steps(counting, [stages[rung] for rung in rungs])))
 

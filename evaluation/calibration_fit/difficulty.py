@@ -11,7 +11,7 @@ from domain.verdict import Evidence
 from evaluation.calibration_fit.confidence import names_of
 from evaluation.calibration_fit.logistic import feature_rows, fit_logistic, predict
 from evaluation.calibration_fit.traces import GradedProblem
-from evaluation.calibration_fit.trajectories import Counting, begun
+from evaluation.calibration_fit.trajectories import counted
 
 PROBE = 1
 """Solutions, verified: a greedy one tells most of what four sampled ones do, at a quarter of their cost."""
@@ -40,8 +40,5 @@ def fit_difficulty(problems: Sequence[GradedProblem], *, scored: bool, orders: i
 
 def probe_evidence(problem: GradedProblem, family: str, order: int) -> Evidence | None:
     """Of the first few solutions; None when none of them has an answer."""
-    counting = Counting(family, 1.0)
-    for sample in begun(problem, order)[:PROBE]:
-        counting.add(sample)
-    found = counting.candidates()
+    found = counted(problem, order, PROBE, family, 1.0).candidates()
     return found[0][0] if found else None

@@ -147,6 +147,14 @@ def begun(problem: GradedProblem, order: int) -> list[GradedSample]:
     return [*(() if problem.greedy is None else (problem.greedy,)), *shuffled(problem, order, 0)]
 
 
+def counted(problem: GradedProblem, order: int, size: int, rule: str, score_cost: float) -> Counting:
+    """After the first `size` of them."""
+    counting = Counting(rule, score_cost)
+    for sample in begun(problem, order)[:size]:
+        counting.add(sample)
+    return counting
+
+
 def shuffled(problem: GradedProblem, order: int, seed: int) -> list[GradedSample]:
     samples = list(problem.samples)
     if order > 0:

@@ -28,7 +28,7 @@ def test_an_effort_alone_is_its_preset(effort: str, strategy: object) -> None:
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_each_named_parameter_wins_over_the_preset_even_where_it_is_the_default(effort: str) -> None:
     default = Adaptive()
-    for name in ("n", "price", "confidence", "temperature"):
+    for name in ("n", "probe", "price", "confidence", "temperature"):
         value = getattr(default, name)
         assert parse_search({"name": "adaptive", name: value}, effort) == replace(adaptive_for(effort), **{name: value})
 
