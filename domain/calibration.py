@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 from domain.recipe import StrategySpec
 
+REVISER_MARK = "+"
+"""In a policy's id, before the checksum of its reviser."""
 VERSION = 1
 """Raised whenever a file that was written before can't be read as what it meant."""
 
@@ -107,7 +109,8 @@ class Calibration:
     """All that is fitted, for one policy and one verifier."""
 
     policy: str
-    """Checksums as in the models' ids (the part behind the `@`); empty: not bound to a model."""
+    """Checksums as in the models' ids (the part behind the `@`); empty: not bound to a model. Of a policy with a
+    reviser only its own, unless strategies that revise were fitted."""
     verifier: str
     score_cost: float
     """Verifying one solution, in costs of sampling one."""
@@ -138,6 +141,13 @@ def checksum(model_id: str | None) -> str:
     return "" if model_id is None else model_id.rpartition("@")[2]
 
 
+def solver_checksum(policy: str | None) -> str:
+    """Of the checkpoint that solves, where the policy has a reviser beside it; else as `checksum`."""
+    return checksum(policy).partition(REVISER_MARK)[0]
+
+
 def belongs(calibration: Calibration, policy: str, verifier: str | None) -> bool:
-    """Whether it was fitted for these models. What was fitted without a verifier serves a stack that has none."""
-    return calibration.policy == checksum(policy) and calibration.verifier == checksum(verifier)
+    """Whether it was fitted for these models. What was fitted without a verifier serves a stack that has none; what was
+    fitted without revisions serves the same policy with any reviser."""
+    known = calibration.policy in (checksum(policy), solver_checksum(policy))
+    return known and calibration.verifier == checksum(verifier)

@@ -30,9 +30,9 @@ EFFORTS: dict[str, Effort] = {
     "none": Effort(1, 1.0, 0.0),
     "minimal": Effort(4, 0.012, 0.7),
     "low": Effort(16, 0.01, 0.8),
-    "medium": Effort(64, 0.003, 0.95),
-    "high": Effort(128, 0.001, 0.98),
-    "xhigh": Effort(256, 0.0003, 0.99),
+    "medium": Effort(64, 0.001, 0.95),
+    "high": Effort(128, 0.0005, 0.98),
+    "xhigh": Effort(256, 0.0002, 0.99),
     "max": Effort(512, 0.0, 0.995),
 }
 DEFAULT_EFFORT = "medium"

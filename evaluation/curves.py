@@ -3,9 +3,10 @@
     python -m evaluation.curves [--quick] [--models models] [--workers 1] [--budget-minutes M]
 
 Each method runs through the service's own loop. Whole solutions are sampled once into pools that all methods share;
-methods that expand steps or revise run on the engines, on fewer problems. Beside each method that a verifier guides
-stands the same one guided by the exact checker. What was measured is kept in a journal: the same command goes on from
-there. The last line of stdout is one JSON object; a full run also writes docs/results/curves.
+methods that expand steps run on the engines, on fewer problems; those that revise have `evaluation.revisions`. Beside
+each method that a verifier guides stands the same one guided by the exact checker. What was measured is kept in a
+journal: the same command goes on from there. The last line of stdout is one JSON object; a full run also writes
+docs/results/curves.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ ORDINARY = (".safetensors", ".json")
 
 
 def setting(models: Mapping[str, str | None], how: Sampling, problems: Path) -> dict[str, Any]:
-    """What a journal's numbers depend on, by content: models with their calibration, sampling, problems, charging."""
+    """What a journal's numbers depend on, by content: models with their calibration, sampling, problems, charging.
+
+    A reviser counts where it is named as a model of its own: nothing else depends on it.
+    """
     found: dict[str, Any] = {name: _digest(spec) for name, spec in models.items()}
     found |= {"problems": hashlib.blake2b(problems.read_bytes(), digest_size=8).hexdigest(), "charging": CHARGING}
     return found | {"temperature": how.temperature, "max_tokens": how.max_tokens}
@@ -52,7 +56,7 @@ def _digest(spec: str | None) -> str | None:
     if spec is None or not Path(spec).is_dir():
         return spec
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(Path(spec).rglob("*")):  # a policy's reviser is in its folder
+    for path in sorted(Path(spec).iterdir()):
         if path.suffix in ORDINARY and path.name != "manifest.json":
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
@@ -152,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     add: Any = parser.add_argument
     add("--quick", action="store_true", help=f"{QUICK_PROBLEMS} problems, n ≤ {QUICK_N}, one seed; writes no page")
     add("--n", type=at_least_one, help="problems, of all levels alike (all)")
-    add("--live-problems", type=at_least_one, default=100, help="of these for methods on steps and revisions")
+    add("--live-problems", type=at_least_one, default=100, help="of these for methods on steps")
     add("--samples", type=at_least_one, default=256, help="the largest n")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3])
     add("--budget-minutes", type=float, help="begin nothing after this; the page says what was left out")

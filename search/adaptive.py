@@ -20,7 +20,6 @@ from domain.specs.adaptive import Adaptive
 from domain.specs.parallel import BestOfN
 from domain.verdict import Verdict
 from search.controller import Action, Situation, next_action
-from search.election import family_after
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, grown, tell_pool, verifier_is_silent
@@ -109,8 +108,9 @@ def _asked(state: AdaptiveState, limit: int) -> tuple[AdaptiveState, tuple[Move,
 def _standing(state: AdaptiveState) -> Standing:
     """Where the search stands."""
     standing = _stood(state)
-    over = not state.stages or stage_over(state.stages[-1])
-    return standing if over else under_way(standing, _calibration(state))
+    if not state.stages or stage_over(state.stages[-1]):
+        return standing
+    return under_way(standing, _calibration(state), state.stages[-1].spec)
 
 
 def _stood(state: AdaptiveState) -> Standing:
@@ -120,13 +120,17 @@ def _stood(state: AdaptiveState) -> Standing:
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
     if not scored:
         return stand(voters, sampled, calibration, by_votes=True)
-    standing = stand(voters, sampled, calibration, family=family_after(len(state.stages)))
+    standing = stand(voters, sampled, calibration, stages=_specs(state))
     if not exploited(state.before, standing):
         return standing
     voted = stand(voters, sampled, calibration, by_votes=True)
     # Where both are probabilities the larger one counts; else the benefit of doubt is the votes'.
     better = calibration is None or voted.verdict.confidence >= standing.verdict.confidence
     return replace(voted, guarded=True) if better else standing
+
+
+def _specs(state: AdaptiveState) -> tuple[StrategySpec, ...]:
+    return tuple(stage.spec for stage in state.stages)
 
 
 def _voters(state: AdaptiveState) -> tuple[tuple[Node, ...], bool]:

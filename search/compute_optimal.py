@@ -17,7 +17,7 @@ from domain.verdict import Verdict
 from search.choosing import by_verifier
 from search.confidence import calibrated
 from search.difficulty import best_choice, bin_of
-from search.election import family_after
+from search.election import model_after
 from search.features import evidence_for
 from search.guidance import Guidance
 from search.sampling import SamplingState
@@ -93,9 +93,8 @@ class ComputeOptimalStrategy:
         """Of the probe's solutions and all that came after it; without a fit as the chosen strategy itself decides."""
         if isinstance(state.chosen, SelfConsistency):
             return _voted(state)
-        family = family_after(0 if state.stage is None else 1)
-        if state.calibration is not None and state.calibration.model(family) is not None:
-            return _elected(state, family)
+        if model_after(state.calibration, _specs(state)) is not None:
+            return _elected(state)
         if state.stage is not None and (found := stage_verdict(state.stage)).answer is not None:
             return found
         return by_verifier(state.pool.finished, state.pool.sampled, "weighted", "last")
@@ -106,16 +105,22 @@ def _voted(state: ComputeOptimalState) -> Verdict:
     return verdict if verdict.evidence is None else calibrated(verdict, "votes", state.calibration)
 
 
-def _elected(state: ComputeOptimalState, family: str) -> Verdict:
+def _specs(state: ComputeOptimalState) -> tuple[StrategySpec, ...]:
+    return () if state.stage is None else (state.stage.spec,)
+
+
+def _elected(state: ComputeOptimalState) -> Verdict:
     """As in `search.adaptive`."""
-    standing, stage = _stood(state, family), state.stage
-    return (standing if stage is None or stage_over(stage) else under_way(standing, state.calibration)).verdict
+    standing, stage = _stood(state), state.stage
+    if stage is None or stage_over(stage):
+        return standing.verdict
+    return under_way(standing, state.calibration, stage.spec).verdict
 
 
-def _stood(state: ComputeOptimalState, family: str) -> Standing:
+def _stood(state: ComputeOptimalState) -> Standing:
     voters = state.pool.nodes if state.stage is None else (*state.pool.nodes, *stage_solutions(state.stage))
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
-    return stand(voters, sampled, state.calibration, family=family)
+    return stand(voters, sampled, state.calibration, stages=_specs(state))
 
 
 def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:

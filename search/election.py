@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.calibration import ConfidenceModel
+from domain.calibration import Calibration, ConfidenceModel
+from domain.recipe import StrategySpec
 from domain.verdict import Evidence
 from search.confidence import fitted_confidence
 from search.features import evidence_for, probability
@@ -19,7 +20,8 @@ from search.voting import AnswerClass
 LIKELIEST = "likeliest"
 """The confidence model of searches that return the likeliest answer of independent solutions …"""
 SEARCHED = "searched"
-"""… of those that have a search over steps behind them, whose solutions are kin …"""
+"""… of those that have one search over steps behind them, whose solutions are kin: a model for each strategy and size
+(`after_one`) …"""
 SEARCHED_AGAIN = "searched_again"
 """… and of those that have several."""
 MOST = 6
@@ -32,9 +34,20 @@ def likeliest(model: ConfidenceModel, candidates: Sequence[Evidence]) -> int:
     return chances.index(max(chances))
 
 
-def family_after(stages: int) -> str:
-    """The model for a search with so many searches over steps behind it."""
-    return (LIKELIEST, SEARCHED, SEARCHED_AGAIN)[min(stages, 2)]
+def after_one(stage: StrategySpec) -> str:
+    """The model for a search with this one search over steps behind it: the same scores mean less after a large one,
+    which had more chances to find what pleases the verifier."""
+    return f"{SEARCHED} {stage.name} {getattr(stage, 'n', 1)}"
+
+
+def model_after(calibration: Calibration | None, stages: Sequence[StrategySpec]) -> ConfidenceModel | None:
+    """The model for a search with these searches over steps behind it; None where none was fitted."""
+    if calibration is None:
+        return None
+    if len(stages) != 1:
+        return calibration.model(SEARCHED_AGAIN if stages else LIKELIEST)
+    # Fits of before have one model for all of them; traces of then are to replay as they were.
+    return calibration.model(after_one(stages[0])) or calibration.model(SEARCHED)
 
 
 def elect(model: ConfidenceModel, classes: Sequence[AnswerClass], sampled: int) -> tuple[AnswerClass, float]:

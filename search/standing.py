@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain.calibration import Calibration
+from domain.recipe import StrategySpec
 from domain.verdict import ConfidenceKind, Verdict
 from search.confidence import fitted_confidence
-from search.election import LIKELIEST, SEARCHED, elect
+from search.election import elect, model_after
 from search.features import evidence_for
 from search.solutions import classes_of, votes_of
 from search.tree import Node, ScoreStatus
@@ -41,28 +42,29 @@ def stand(
     calibration: Calibration | None,
     *,
     by_votes: bool = False,
-    family: str = LIKELIEST,
+    stages: Sequence[StrategySpec] = (),
 ) -> Standing:
-    """By votes where nothing is scored, or where the verifier is to have no say; else by the `family`'s model."""
+    """By votes where nothing is scored, or where the verifier is to have no say; else by the model for a search with
+    these `stages` behind it."""
     scored = any(node.scoring is ScoreStatus.SCORED for node in nodes)
     if by_votes or not scored:
         return _by_votes(nodes, sampled, calibration, GUARDED if scored else VOTES)
     classes = classes_of(nodes)
-    model = None if calibration is None else calibration.model(family)
+    model = model_after(calibration, stages)
     if model is None:
         return _standing(classes, classes[0], sampled, elected(classes, classes[0], sampled, WEIGHTED))
     winner, chance = elect(model, classes, sampled)
-    why = CHANCE if family == LIKELIEST else WEIGHTED
+    why = WEIGHTED if stages else CHANCE
     return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, why), chance))
 
 
-def under_way(standing: Standing, calibration: Calibration | None) -> Standing:
+def under_way(standing: Standing, calibration: Calibration | None, stage: StrategySpec) -> Standing:
     """Of a search over steps that is not over: it is no surer than the least sure of those that were.
 
     What ends first is often short and wrong, its scores come after it, and its kin's votes are no agreement: nothing of
     that was fitted, and a search that stops as soon as it looks sure would stop there.
     """
-    model = None if calibration is None else calibration.model(SEARCHED)
+    model = model_after(calibration, (stage,))
     if model is None:
         return standing
     least = min(standing.verdict.confidence, model.sure[0])

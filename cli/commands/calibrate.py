@@ -35,7 +35,8 @@ def calibrate(
     problems, graded_runs = read_traces(traces), read_runs(runs or [])
     settings = from_environment(os.environ)
     chosen = policy or settings.policy
-    ids, cost = _models(chosen, verifier or settings.verifier)
+    revised = any(hasattr(run.strategy, "attempts") for run in graded_runs)
+    ids, cost = _models(chosen, verifier or settings.verifier, revised=revised)
     if not ids[1]:
         problems = [without_scores(problem) for problem in problems]
     fitted = fit(
@@ -59,18 +60,19 @@ def _check_cost(score_cost: float | None) -> None:
         raise InvalidRequest("score-cost must be a number of at least 0", param="score_cost")
 
 
-def _models(policy: str, verifier: str) -> tuple[tuple[str, str], float]:
-    """The checksums of both models, and the verifier's size over the policy's."""
-    from domain.calibration import checksum
+def _models(policy: str, verifier: str, *, revised: bool) -> tuple[tuple[str, str], float]:
+    """The checksums of both models, and the verifier's size over the policy's. A reviser counts where one was run."""
+    from domain.calibration import checksum, solver_checksum
     from domain.settings import NO_VERIFIER
     from inference.engines.factory import load_policy
     from inference.verifiers.factory import load_verifier
 
     writer = load_policy(policy, threads=1).info
+    name = (checksum if revised else solver_checksum)(writer.id)
     if verifier == NO_VERIFIER:
-        return (checksum(writer.id), ""), 1.0
+        return (name, ""), 1.0
     reader = load_verifier(verifier, threads=1).info
-    return (checksum(writer.id), checksum(reader.id)), round(reader.parameters / writer.parameters, 3)
+    return (name, checksum(reader.id)), round(reader.parameters / writer.parameters, 3)
 
 
 def _write(target: Path, text: str) -> None:

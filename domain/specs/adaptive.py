@@ -25,7 +25,7 @@ class Adaptive:
     name: ClassVar[str] = "adaptive"
     n: int = number(64, 1, 4096)
     probe: int = number(0, 0, 16)
-    price: float = number(0.003, 0.0, 1.0)
+    price: float = number(0.001, 0.0, 1.0)
     confidence: float = number(0.95, 0.0, 1.0)
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)

@@ -15,15 +15,16 @@ class Revisions:
 
     `ratio` is sequential to parallel: the length of a chain over the number of chains, so that 1/n is all in parallel
     and n is one chain. Each revision sees the latest `attempts` of its chain. The verdict is over all attempts of all
-    chains: "weighted" sums scores by answer, "hierarchical" does so within each chain and then over the chains' best,
-    "best" takes the one best solution, "majority" votes and asks nothing of the verifier.
+    chains: "best" takes the one best solution, "weighted" sums scores by answer, "hierarchical" does so within each
+    chain and then over the chains' best, "majority" votes and asks nothing of the verifier. Attempts of a chain copy
+    each other, so that sums count one mistake many times: they lose twice as many right answers as "best" does.
     """
 
     name: ClassVar[str] = "revisions"
     n: int = number(16, 1, 4096)
     ratio: float = number(1.0, 1 / 4096, 4096.0)
     attempts: int = number(4, 1, 4)
-    selection: str = choice("weighted", "weighted", "hierarchical", "best", "majority")
+    selection: str = choice("best", "weighted", "hierarchical", "best", "majority")
     aggregation: str = choice("last", "last", "min", "product", "mean")
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)

@@ -15,6 +15,7 @@ from evaluation.calibration_fit.election import chooser_of
 from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.calibration_fit.trajectories import Counting, State, begun, counted
+from search.election import SEARCHED_AGAIN, after_one
 
 BANDS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1.0)
 """Few, since every job's trace holds the table."""
@@ -61,7 +62,7 @@ def fit_actions(
     *,
     orders: int = 4,
 ) -> Actions:
-    """Without `likeliest` (no scores) only voting; without `searched` (after one stage, after several) no stages."""
+    """Without `likeliest` (no scores) only voting; without `searched` (after each stage, after several) no stages."""
     seen: dict[_Key, list[_Seen]] = {}
     for index, problem in enumerate(problems):
         for order in range(orders):
@@ -86,12 +87,13 @@ def _stages(
     orders: int,
 ) -> Iterator[tuple[_Key, _Seen]]:
     """From nothing or from plain solutions, verified or not, to a stage, and from stage to stage."""
-    ladder = ladder_of(runs)
+    ladder, models = ladder_of(runs), {one.family: one for one in searched}
     for order in range(orders):
         for climb in climbs(problems, runs, score_cost, order=order):
             states = [step.state(climb.problem) for step in climb.steps]
-            after = [(searched[min(at, len(searched) - 1)], state) for at, state in enumerate(states)]
             first = climb.rungs[0]
+            families = [after_one(ladder[first]), *[SEARCHED_AGAIN] * (len(states) - 1)]
+            after = [(models[family], state) for family, state in zip(families, states, strict=True)]
             plain = problems[climb.problem], order, climb.start, score_cost
             for model, scored in ((voting, False), (likeliest, True))[: 2 if climb.start else 1]:
                 state = _begun(climb.problem, *plain, likeliest if scored else None)

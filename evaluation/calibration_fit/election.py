@@ -7,19 +7,20 @@ Law: what is returned in the searches that the curve is fitted on was chosen by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from domain.calibration import ConfidenceModel, Logistic
+from domain.recipe import StrategySpec
 from domain.verdict import Evidence
 from evaluation.calibration_fit.climbs import Climb
 from evaluation.calibration_fit.confidence import FOLDS, curve_over, fit_searches, names_of
 from evaluation.calibration_fit.logistic import feature_rows, fit_logistic
 from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.calibration_fit.trajectories import Chooser, Counting, State, begun, trajectories
-from search.election import LIKELIEST, MOST, SEARCHED, SEARCHED_AGAIN, likeliest
+from search.election import LIKELIEST, MOST, SEARCHED_AGAIN, after_one, likeliest
 from search.features import probability
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
@@ -45,11 +46,14 @@ def fit_election(problems: Sequence[GradedProblem], *, orders: int = 4) -> Confi
     return ConfidenceModel(LIKELIEST, logistics[FOLDS], raw, sure, len(problems), most)
 
 
-def fit_searched(climbs: Sequence[Climb], problems: int) -> list[ConfidenceModel]:
-    """How sure the heaviest answer makes after one search over steps, and after several (where there are any)."""
-    once = {(climb.problem, climb.start, climb.rungs[0]): [climb.steps[0].state(climb.problem)] for climb in climbs}
+def fit_searched(climbs: Sequence[Climb], ladder: Sequence[StrategySpec], problems: int) -> list[ConfidenceModel]:
+    """How sure the heaviest answer makes after each of the ladder's searches alone, and after several of them."""
+    once: dict[str, dict[Hashable, list[State]]] = {}
+    for climb in climbs:
+        states = once.setdefault(after_one(ladder[climb.rungs[0]]), {})
+        states[climb.problem, climb.start, climb.rungs[0]] = [climb.steps[0].state(climb.problem)]
     again = [[step.state(climb.problem) for step in climb.steps[1:]] for climb in climbs if len(climb.steps) > 1]
-    found = [fit_searches(list(once.values()), SEARCHED, problems)]
+    found = [fit_searches(list(states.values()), family, problems) for family, states in sorted(once.items())]
     return [*found, fit_searches(again, SEARCHED_AGAIN, problems)] if again else found
 
 

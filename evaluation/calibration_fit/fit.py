@@ -8,7 +8,7 @@ from domain.calibration import Calibration
 from domain.ids import derive_seed
 from evaluation.calibration_fit.actions import fit_actions
 from evaluation.calibration_fit.choices import fit_choices, trials_of
-from evaluation.calibration_fit.climbs import climbs
+from evaluation.calibration_fit.climbs import climbs, ladder_of
 from evaluation.calibration_fit.confidence import fit_family
 from evaluation.calibration_fit.difficulty import fit_difficulty
 from evaluation.calibration_fit.election import fit_election, fit_searched
@@ -35,7 +35,7 @@ def fit(
     whole = [problem for problem in problems if problem.scored or not _answered(problem)]
     # A few solutions that the verifier could not read cost their problems; a file without scores fits votes alone.
     scored = sum(problem.scored for problem in whole) >= max(LEAST_PROBLEMS, len(problems) // 2)
-    problems = _mixed(whole if scored else problems)
+    problems = mixed(whole if scored else problems)
     orders = orders or orders_for(problems)
     voting = fit_family(problems, "votes", orders=orders)
     models = [voting]
@@ -43,7 +43,7 @@ def fit(
         models += [fit_family(problems, family, orders=orders) for family in ("scored", "best")]
         models.append(fit_election(problems, orders=orders))
     found = [one for at in range(orders) for one in climbs(problems, runs, score_cost, order=at)] if scored else []
-    searched = fit_searched(found, len({one.problem for one in found})) if found else []
+    searched = fit_searched(found, ladder_of(runs), len({one.problem for one in found})) if found else []
     difficulty = fit_difficulty(problems, scored=scored, orders=orders)
     likeliest = models[-1] if scored else None
     trials = trials_of(problems, difficulty, score_cost, runs, likeliest, orders=orders)
@@ -59,7 +59,7 @@ def fit(
     )
 
 
-def _mixed(problems: Sequence[GradedProblem]) -> list[GradedProblem]:
+def mixed(problems: Sequence[GradedProblem]) -> list[GradedProblem]:
     """In an order of their own: folds go by place, and files go by subject and level."""
     return sorted(problems, key=lambda one: derive_seed(0, "fold", one.id))
 

@@ -9,7 +9,7 @@ from typing import Any
 from evaluation.curving.methods import ADAPTIVE, BEST, EFFORT, MAJORITY, OPTIMAL, WEIGHTED
 from evaluation.curving.rows import CHECKER, VERIFIER
 
-MAIN = (MAJORITY, WEIGHTED, BEST, ADAPTIVE, EFFORT, OPTIMAL, "beam", "revisions 1:1", "MCTS")
+MAIN = (MAJORITY, WEIGHTED, BEST, ADAPTIVE, EFFORT, OPTIMAL, "beam", "particles, sure steps once", "MCTS")
 """What is drawn where there is room for few."""
 
 

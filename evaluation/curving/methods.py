@@ -83,14 +83,17 @@ POOLED = (
     Method(ADAPTIVE, lambda n: Adaptive(n=n), default=True),
     Method(EFFORT, _by_effort, default=True, budgets=tuple(one.samples for one in EFFORTS.values())),
     Method(OPTIMAL, lambda n: ComputeOptimal(n=n), default=True),
-    Method(VOTING, lambda n: AdaptiveVoting(n=n), guided=False, budgets=(4, 16, 64, 256)),
+    Method(VOTING, lambda n: AdaptiveVoting(n=n), guided=False, budgets=(4, 16, 64)),
 )
 
 RATIOS = {"1:4": 1 / 4, "1:1": 1.0, "4:1": 4.0}
 REVISING = (
     *(Method(f"revisions {name}", partial(_chains, ratio)) for name, ratio in RATIOS.items()),
     Method(CHAIN, lambda n: Revisions(n=n, ratio=float(n)), one_chain=True, budgets=(4, 16)),
+    Method("adaptive branching", lambda n: AdaptiveBranching(n=n)),
+    Method("revision tree", lambda n: RevisionTree(n=n)),
 )
+"""All that show earlier attempts, so that they depend on the reviser, too."""
 
 STEPWISE = (
     Method("beam", lambda n: Beam(n=n)),
@@ -101,8 +104,6 @@ STEPWISE = (
     Method("particles", lambda n: Particles(n=n)),
     Method(SURE_PARTICLES, lambda n: Particles(n=n, certain=0.8, score_temperature=0.5)),
     Method("MCTS", lambda n: Mcts(n=n)),
-    Method("adaptive branching", lambda n: AdaptiveBranching(n=n)),
-    Method("revision tree", lambda n: RevisionTree(n=n)),
 )
 
 GREEDY = Method("greedy", lambda n: SelfConsistency(n=n), guided=False, budgets=(1,), temperature=0.0)

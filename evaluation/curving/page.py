@@ -25,8 +25,6 @@ def _parts(result: Mapping[str, Any]) -> Iterator[str]:
         " that n. Best-of-n scores equal texts once. `worst_harm_points`: the largest loss of"
         " a method that is on by default against weighted best-of-n at equal cost on a level."
     )
-    yield "## Revisions"
-    yield table(["", ""], [[key, text(value)] for key, value in result["revisions"].items()])
     yield "## Largest loss against weighted best-of-n at equal cost, by method (points, on a level)"
     harm = result["harm_by_method"].values()
     yield table(["method", "level", "n", "points"], [[text(value) for value in one.values()] for one in harm])
@@ -42,7 +40,7 @@ def points_table(curves: Mapping[str, Any]) -> str:
 def _how(result: Mapping[str, Any]) -> str:
     left = result["left_out"]
     lines = [
-        f"{result['n']} problems of the test split ({result['live_n']} for methods that expand steps or revise), "
+        f"{result['n']} problems of the test split ({result['live_n']} for methods that expand steps), "
         f"seeds {', '.join(map(str, result['seeds']))}, temperature {result['temperature']:g}, at most "
         f"{result['max_tokens']} tokens a solution; {result['calibration']}.",
         "FLOPs are 2 × parameters × tokens processed: prompts, generation, verification and probes, as the ledger"

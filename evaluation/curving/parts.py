@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evaluation.curving.methods import ADAPTIVE, EFFORT, OPTIMAL, REVISING, STEPWISE, VOTING, Method
+from evaluation.curving.methods import ADAPTIVE, EFFORT, OPTIMAL, STEPWISE, VOTING, Method
 from evaluation.curving.work import Part
 from evaluation.quality.record import ProblemItem
 
 SHORT = 64
 """Size of the pools that every problem gets first: that of the reference."""
 POOLED = (ADAPTIVE, EFFORT, OPTIMAL, VOTING)
-HIGHER, HIGHEST = (128,), (256,)
-"""Budgets of the efforts above the default one: what they sample beyond a pool they sample themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Extent:
 
     items: tuple[ProblemItem, ...]
     live: int
-    """Problems for the methods that expand steps or revise."""
+    """Problems for the methods that expand steps."""
     seeds: tuple[int, ...]
     most: int
     """The largest n."""
@@ -50,34 +48,18 @@ def parts(extent: Extent) -> tuple[Part, ...]:
     """What the issue asks for with the first seed, the other seeds of the pools, then steps and large budgets."""
     first, *others = extent.seeds
     found = [one for seed in extent.seeds for one in _pools(extent, seed, SHORT)]
-    found += [one for seed in extent.seeds for one in _efforts(extent, seed, "high effort", HIGHER)]
-    found.append(_revisions(extent, first))
-    found += [*_steps(extent, first, "n ≤ 16"), *_pools(extent, first, extent.most), *_steps(extent, first, "n > 16")]
+    found += [*_pools(extent, first, extent.most), *_steps(extent, first, "n ≤ 16"), *_steps(extent, first, "n > 16")]
     for seed in others:
-        found += [_revisions(extent, seed), *_steps(extent, seed, "n ≤ 16"), *_pools(extent, seed, extent.most)]
-        found += _steps(extent, seed, "n > 16")
-    found += [one for seed in extent.seeds for one in _efforts(extent, seed, "highest effort", HIGHEST)]
+        found += [*_pools(extent, seed, extent.most), *_steps(extent, seed, "n ≤ 16"), *_steps(extent, seed, "n > 16")]
     return tuple(dict.fromkeys(found))
 
 
 def _pools(extent: Extent, seed: int, size: int) -> Iterator[Part]:
+    """With the searches of all budgets; what these ask beyond the pool is sampled for them, and mostly shared."""
     size = min(size, extent.most)
     sizes = tuple(n for n in extent.sizes if n <= size)
-    name = f"pools of {size}, seed {seed}"
-    yield Part(name, extent.items, seed, size, sizes, POOLED, tuple(n for n in sizes if n >= 4))
-
-
-def _efforts(extent: Extent, seed: int, name: str, budgets: tuple[int, ...]) -> Iterator[Part]:
-    if extent.most >= SHORT:
-        yield Part(f"{name}, seed {seed}", extent.items, seed, SHORT, (), (EFFORT,), budgets)
-
-
-def _revisions(extent: Extent, seed: int) -> Part:
-    """Beside as many parallel samples as there are at most, which they are to match with few generations."""
-    budgets = _powers_of_4(extent)
-    return Part(
-        f"revisions, seed {seed}", extent.live_items, seed, extent.most, extent.sizes, _names(REVISING), budgets
-    )
+    budgets = tuple(n for n in extent.sizes if n >= 4)
+    yield Part(f"pools of {size}, seed {seed}", extent.items, seed, size, sizes, POOLED, budgets)
 
 
 def _steps(extent: Extent, seed: int, which: str) -> Iterator[Part]:

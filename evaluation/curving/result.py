@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from evaluation.curving.curve import EQUAL
-from evaluation.curving.methods import ADAPTIVE, CHAIN, EFFORT, METHODS, OPTIMAL, RATIOS, WEIGHTED
-from evaluation.curving.ratios import Harm, harms, no_worse, saving
-from evaluation.curving.table import Cell, Table, bootstrap, by_problem, common, difference, mean, total
-from evaluation.statistics import UNKNOWN, Interval
+from evaluation.curving.methods import ADAPTIVE, EFFORT, METHODS, OPTIMAL, WEIGHTED
+from evaluation.curving.ratios import Harm, harms, saving
+from evaluation.curving.table import Cell, Table, mean, total
+from evaluation.statistics import Interval
 
 REFERENCE_N = 64
-PARALLEL_N = 256
 SIZES_OF_HARM = (4, 8, 16, 32, 64, 128, 256)
-MOST_GENERATIONS = 64
 
 
 def measured(table: Table) -> dict[str, Any]:
@@ -32,8 +27,7 @@ def measured(table: Table) -> dict[str, Any]:
         "worst_harm": None if worst is None else _harm_json(worst),
         "worst_harm_beyond_noise_points": _beyond_noise(found),
         "harm_by_method": {name: _harm_json(one) for name in found if (one := _worst(found[name])) is not None},
-        "revisions": revisions(table),
-        "curves": {f"{name}, {arm}": _curve(table, name, arm) for name, arm in table.names()},
+        "curves": curves(table),
     }
 
 
@@ -67,59 +61,11 @@ def interval(one: Interval) -> list[float] | None:
     return [round(number, 5) for number in (one.value, one.low, one.high)] if one.known else None
 
 
-# ------------------------------------------------------------------------------------------------ revisions
-
-
-def revisions(table: Table) -> dict[str, Any]:
-    """The best ratio at most 64 generations against parallel samples, and what a chain loses."""
-    parallel = table.curve(WEIGHTED)
-    parallel_n = max((n for n in parallel if n <= PARALLEL_N), default=None)
-    names = [*(f"revisions {ratio}" for ratio in RATIOS), CHAIN]
-    curves = {name: curve for name in names if (curve := table.curve(name))}
-    chain = curves.get(CHAIN, {})
-    lost = {n: lost_share(cell, "right") for n, cell in chain.items()}
-    result: dict[str, Any] = {
-        "best_ratio": None,
-        "parallel_n": parallel_n,
-        "generations_for_parallel": None,
-        "generations_for_parallel_within_noise": None,
-        "right_lost_share": interval(lost[max(lost)]) if lost else None,
-        "right_lost_share_by_length": {n: interval(one) for n, one in lost.items()},
-        "right_lost_share_taking_the_last": interval(lost_share(chain[max(chain)], "last_right")) if chain else None,
-    }
-    if parallel_n is None or not curves:
-        return result
-    n = max(size for curve in curves.values() for size in curve if size <= MOST_GENERATIONS)
-    at_n = {name: curve[n] for name, curve in curves.items() if n in curve}
-    best = max(at_n, key=lambda name: mean(at_n[name]).value)
-    reference = parallel[parallel_n]
-    needed = [size for size, cell in curves[best].items() if difference(cell, reference).value >= -EQUAL]
-    nearly = [size for size, cell in curves[best].items() if common([cell, reference]) and no_worse(cell, reference)]
-    return result | {
-        "best_ratio": best,
-        "best_ratio_n": n,
-        "best_ratio_minus_parallel_points": interval(_points(difference(at_n[best], reference))),
-        "generations_for_parallel": min(needed, default=None),
-        "generations_for_parallel_within_noise": min(nearly, default=None),
-        "accuracy_at_n": {name: interval(mean(cell)) for name, cell in at_n.items()},
-    }
-
-
-def _points(one: Interval) -> Interval:
-    return one.scaled(100.0) if one.known else one
-
-
-def lost_share(cell: Cell, attribute: str) -> Interval:
-    """Of the chains whose first attempt is right those whose answer (or, `last_right`, whose last attempt) is not."""
-    keys = [key for key, row in sorted(cell.items()) if row.first_right]
-    if not keys:
-        return UNKNOWN
-    right = by_problem(cell, keys, attribute)
-    chains = np.array([sum(key[0] == problem for key in keys) for problem in dict.fromkeys(key[0] for key in keys)])
-    return bootstrap(len(right)).ratio((1.0 - right) * chains, chains)
-
-
 # ------------------------------------------------------------------------------------------------ curves
+
+
+def curves(table: Table) -> dict[str, Any]:
+    return {f"{name}, {arm}": _curve(table, name, arm) for name, arm in table.names()}
 
 
 def _curve(table: Table, name: str, arm: str) -> dict[int, Any]:

@@ -24,6 +24,7 @@ from evaluation.quality.collect import models_in
 from evaluation.quality.problems import read_items
 from evaluation.quality.record import ProblemItem
 from evaluation.report import say
+from inference.checks import REVISER, has_reviser
 
 QUICK_PROBLEMS = 15
 
@@ -43,26 +44,29 @@ class Session:
     command: str
 
 
-def session(name: str, arguments: Sequence[str], description: str | None, parts: Parts) -> Session | None:
-    """Measures; None after an error, which was said. `name` is the module's."""
+def session(
+    name: str, arguments: Sequence[str], description: str | None, parts: Parts, *, revising: bool = False
+) -> Session | None:
+    """Measures; None after an error, which was said. `name` is the module's; `revising`: the reviser takes part."""
     chosen = _parser(description).parse_args(arguments)
     command = " ".join([f"python -m evaluation.{name}", *arguments])
     try:
         if not chosen.quick:
-            return _session(chosen, chosen.journal, command, parts)
+            return _session(chosen, chosen.journal, command, parts, revising)
         with tempfile.TemporaryDirectory() as scratch:
-            return _session(chosen, chosen.journal or Path(scratch) / "quick", command, parts)
+            return _session(chosen, chosen.journal or Path(scratch) / "quick", command, parts, revising)
     except DeliberateError as error:
         say(f"error: {error}")
         return None
 
 
-def _session(chosen: argparse.Namespace, journal: Path | None, command: str, parts: Parts) -> Session:
+def _session(chosen: argparse.Namespace, journal: Path | None, command: str, parts: Parts, revising: bool) -> Session:
     models, how = models_in(chosen.models), Sampling(chosen.temperature, chosen.max_tokens)
     known = tuple(read_items(chosen.problems))
     items = spread(known, QUICK_PROBLEMS if chosen.quick else chosen.n or len(known))
     seeds = tuple(chosen.seeds[:1] if chosen.quick else chosen.seeds)
-    described = setting({"policy": models.policy, "verifier": models.verifier}, how, chosen.problems)
+    reviser = {"reviser": f"{models.policy}/{REVISER}"} if revising and has_reviser(models.policy) else {}
+    described = setting({"policy": models.policy, "verifier": models.verifier, **reviser}, how, chosen.problems)
     deadline = None if chosen.budget_minutes is None else time.time() + 60 * chosen.budget_minutes
     folder = journal_of(journal, "curves", described)
     job = Job(models.policy, models.verifier, how, parts(items, seeds), folder, deadline, chosen.device, checked=False)

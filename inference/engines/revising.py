@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domain.calibration import checksum
+from domain.calibration import REVISER_MARK, checksum
 from domain.errors import EngineError
 from domain.ports import Completion, ModelInfo, SampleRequest
 from inference.engines.base import CallFailure, Engine
@@ -22,7 +22,7 @@ class RevisingEngine:
         self._taken: dict[str, Engine] = {}
         first, second = policy.info, reviser.info
         self.info = ModelInfo(
-            id=f"{first.id}+{checksum(second.id)}",
+            id=f"{first.id}{REVISER_MARK}{checksum(second.id)}",
             # What is reserved for a call must not be less than what either charges for it.
             parameters=max(first.parameters, second.parameters),
             context_tokens=min(first.context_tokens, second.context_tokens),

@@ -23,7 +23,7 @@ from evaluation.calibration_fit.runs import Run, read_runs
 from evaluation.calibration_fit.traces import GradedSample, read_traces, without_scores
 from evaluation.calibration_fit.trajectories import Counting
 from orchestrator.calibration import calibration_for, calibration_text, read_calibration
-from search.election import SEARCHED
+from search.election import SEARCHED, model_after
 from search.features import evidence_for, probability
 from search.solutions import classes_of
 from search.tree import Node, NodeStatus, ScoreStatus
@@ -123,7 +123,8 @@ def test_runs_become_the_rungs_of_the_ladder() -> None:
     assert ladder_of(runs) == (small, large)
     fitted = fit(SEEN[:60], runs=runs, orders=1)
     assert {small, large} <= {one.strategy for one in fitted.choices} | {small}
-    assert fitted.model(SEARCHED) is not None
+    models = [model_after(fitted, stages) for stages in ((small,), (large,), (small, large))]
+    assert len({one.family for one in models if one is not None}) == 3
     assert fitted.actions is not None
     steps = {(one.rung, one.to_rung): one for one in fitted.actions.values if one.strategy is not None and one.scored}
     assert set(steps) == {(0, 1), (0, 2), (1, 2)}
@@ -136,7 +137,8 @@ def test_runs_whose_solutions_were_not_kept_are_no_rungs() -> None:
     runs = [Run(problem.id, Beam(n=4), True, 3.0) for problem in SEEN]
     fitted = fit(SEEN[:60], runs=runs, orders=1)
     assert Beam(n=4) in {one.strategy for one in fitted.choices}
-    assert fitted.model(SEARCHED) is None
+    assert model_after(fitted, (Beam(n=4),)) is None
+    assert not any(one.family.startswith(SEARCHED) for one in fitted.confidence)
 
 
 def test_climbs_count_as_the_search_counts() -> None:

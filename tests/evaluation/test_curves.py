@@ -279,7 +279,7 @@ def test_a_full_run_covers_every_method_and_seed_and_begins_with_the_reference()
         mine = [one for one in found if one.seed == seed]
         budgets = {(name, n) for one in mine for name, _, n, _, _ in one.units("p", checked=True)}
         assert {(one.name, n) for one in STEPWISE for n in (4, 16, 64)} <= budgets
-        assert {("adaptive", 256), ("compute-optimal", 64), ("revisions 1:1", 64)} <= budgets
+        assert {("adaptive", 256), ("compute-optimal", 64)} <= budgets
         assert max(one.pool for one in mine if len(one.items) == 500) == 256
     arms = {arm for one in found for _, arm, _, _, _ in one.units("p", checked=True)}
     assert arms == {VERIFIER, CHECKER}
@@ -289,7 +289,7 @@ def test_a_full_run_covers_every_method_and_seed_and_begins_with_the_reference()
 
 KEYS = {
     "adaptive_flops_ratio", "adaptive_flops_ratio_vs_plateau", "compute_optimal_flops_ratio",
-    "compute_optimal_flops_ratio_vs_plateau", "worst_harm_points", "worst_harm", "harm_by_method", "revisions",
+    "compute_optimal_flops_ratio_vs_plateau", "worst_harm_points", "worst_harm", "harm_by_method",
     "curves", "n", "seeds", "temperature", "left_out", "seconds",
 }  # fmt: skip
 
@@ -308,7 +308,6 @@ def test_quick_prints_the_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert list(weighted) == ["1", "2", "4", "8", "16"]
     assert weighted["16"]["rollouts"] == 16
     assert set(weighted["16"]["accuracy"]) >= {"all", "level 1", "bin 1", "bin 5"}
-    assert result["revisions"].keys() >= {"best_ratio", "generations_for_parallel", "right_lost_share"}
 
 
 def test_a_full_run_writes_page_numbers_and_figures(

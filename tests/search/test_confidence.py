@@ -82,6 +82,15 @@ def test_a_calibration_belongs_to_its_models(policy: str, verifier: str | None, 
     assert belongs(CALIBRATION, policy, verifier) is fits
 
 
+@pytest.mark.parametrize(
+    ("fitted", "policy", "fits"),
+    [("abc", "p@abc+1", True), ("abc+1", "p@abc+1", True), ("abc+1", "p@abc+2", False), ("abc+1", "p@abc", False),
+     ("abd", "p@abc+1", False)],
+)  # fmt: skip
+def test_a_reviser_counts_where_it_was_fitted(fitted: str, policy: str, fits: bool) -> None:
+    assert belongs(replace(CALIBRATION, policy=fitted), policy, None) is fits
+
+
 def test_families() -> None:
     scored = replace(EVIDENCE, scored=3)
     assert family_of("self_consistency", EVIDENCE) == "votes"

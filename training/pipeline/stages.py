@@ -15,7 +15,7 @@ from training.labels.mending import MendingSettings, make_mending_chains
 from training.labels.monte_carlo import LabelSettings, make_labels
 from training.labels.revisions import ChainSettings, make_chains
 from training.pipeline import bases, reviser, verifiers
-from training.pipeline.data import CALIBRATION, SAMPLED, make_data, records
+from training.pipeline.data import CALIBRATION, SAMPLED, TRAIN, make_data, records
 from training.pipeline.workshop import Make, Stage, Workshop
 from training.recipe import Recipe
 
@@ -86,7 +86,8 @@ class Stages:
             temperature=self._recipe.calibration.temperature,
             seed=self._recipe.seed,
         )
-        problems = records(self.data, SAMPLED)[: numbers.problems]
+        # Those that nothing was trained on come first; the policy has seen each of the others once or not at all.
+        problems = [*records(self.data, SAMPLED), *records(self.data, TRAIN)][: numbers.problems]
 
         def make(folder: Path) -> None:
             make_mending_chains(_model(self.policy), problems, settings, folder / "chains.jsonl", workers=self._workers)
