@@ -45,7 +45,7 @@ def spread(items: Sequence[ProblemItem], n: int) -> tuple[ProblemItem, ...]:
 
 
 def parts(extent: Extent) -> tuple[Part, ...]:
-    """What the issue asks for with the first seed, the other seeds of the pools, then steps and large budgets."""
+    """The pools of every seed, then larger ones, and steps. One seed tells what the exact checker would make of it."""
     first, *others = extent.seeds
     found = [one for seed in extent.seeds for one in _pools(extent, seed, SHORT)]
     found += [*_pools(extent, first, extent.most), *_steps(extent, first, "n ≤ 16"), *_steps(extent, first, "n > 16")]
@@ -59,7 +59,8 @@ def _pools(extent: Extent, seed: int, size: int) -> Iterator[Part]:
     size = min(size, extent.most)
     sizes = tuple(n for n in extent.sizes if n <= size)
     budgets = tuple(n for n in extent.sizes if n >= 4)
-    yield Part(f"pools of {size}, seed {seed}", extent.items, seed, size, sizes, POOLED, budgets)
+    checked = seed == extent.seeds[0]
+    yield Part(f"pools of {size}, seed {seed}", extent.items, seed, size, sizes, POOLED, budgets, checked)
 
 
 def _steps(extent: Extent, seed: int, which: str) -> Iterator[Part]:

@@ -43,9 +43,12 @@ class Part:
     """Of best-of-n and voting, read off the pool."""
     methods: tuple[str, ...] = ()
     budgets: tuple[int, ...] = ()
+    checked: bool = True
+    """With searches that the exact checker guides, where the job has them."""
 
     def units(self, problem: str, checked: bool) -> list[Unit]:
         """The searches on one problem; `checked` adds the exact-checker arm."""
+        checked = checked and self.checked
         return [
             (name, arm, n, self.seed, problem)
             for name in self.methods
