@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.curving.methods import NESTED, REVISING
+from evaluation.curving.methods import NESTED, REVISING, TREES
 from evaluation.curving.page import points_table, text
 from evaluation.curving.page import table as sheet
 from evaluation.curving.result import curves
@@ -31,8 +31,10 @@ BUDGETS = (4, 16, MOST_GENERATIONS)
 
 
 def parts(items: tuple[ProblemItem, ...], seeds: Sequence[int]) -> tuple[Part, ...]:
-    names = tuple(one.name for one in REVISING)
-    return tuple(Part(f"revisions, seed {seed}", items, seed, PARALLEL_N, SIZES, names, BUDGETS) for seed in seeds)
+    """Trees come last: what time does not allow is what the keys don't ask for."""
+    chains, trees = (tuple(one.name for one in group) for group in (REVISING, TREES))
+    found = [Part(f"revisions, seed {seed}", items, seed, PARALLEL_N, SIZES, chains, BUDGETS) for seed in seeds]
+    return (*found, *(Part(f"trees, seed {seed}", items, seed, 0, (), trees, BUDGETS) for seed in seeds))
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -49,7 +51,7 @@ def main() -> int:
     told = session("revisions", sys.argv[1:], __doc__, parts, revising=True)
     if told is None:
         return 2
-    names = {one.name for one in (*NESTED, *REVISING)}
+    names = {one.name for one in (*NESTED, *REVISING, *TREES)}
     table = Table(told.items, [one for one in told.rows if one.method in names])
     result = told.about | {"revisions": revisions(table), "curves": curves(table)}
     finish("revisions", told.command, result, markdown(result), full=told.full)

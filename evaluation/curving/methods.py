@@ -90,10 +90,12 @@ RATIOS = {"1:4": 1 / 4, "1:1": 1.0, "4:1": 4.0}
 REVISING = (
     *(Method(f"revisions {name}", partial(_chains, ratio)) for name, ratio in RATIOS.items()),
     Method(CHAIN, lambda n: Revisions(n=n, ratio=float(n)), one_chain=True, budgets=(4, 16)),
+)
+TREES = (
     Method("adaptive branching", lambda n: AdaptiveBranching(n=n)),
     Method("revision tree", lambda n: RevisionTree(n=n)),
 )
-"""All that show earlier attempts, so that they depend on the reviser, too."""
+"""These and `REVISING` show earlier attempts, so that they depend on the reviser, too."""
 
 STEPWISE = (
     Method("beam", lambda n: Beam(n=n)),
@@ -123,4 +125,6 @@ PRICES = (0.1, 0.06, 0.03, 0.02, 0.01, 0.006, 0.003, 0.002, 0.001, 0.0006, 0.000
 PRICED = {price: Method(f"adaptive at price {price:g}", partial(_priced, price), budgets=(64,)) for price in PRICES}
 """As a line of a batch is searched: all as by default but the price."""
 
-METHODS = {one.name: one for one in (GREEDY, *NESTED, *POOLED, *REVISING, *STEPWISE, *JUDGED, *ASKED, *PRICED.values())}
+METHODS = {
+    one.name: one for one in (GREEDY, *NESTED, *POOLED, *REVISING, *TREES, *STEPWISE, *JUDGED, *ASKED, *PRICED.values())
+}

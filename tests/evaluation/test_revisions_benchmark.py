@@ -21,9 +21,9 @@ ITEMS = tuple(read_items(TEST)[:3])
 
 
 def test_everything_that_shows_attempts_is_run_beside_256_parallel_samples() -> None:
-    (part,) = parts(ITEMS, (7,))
-    assert (part.pool, part.sizes[-1], part.seed) == (256, 256, 7)
-    units = part.units("p", checked=False)
+    found = parts(ITEMS, (7,))
+    assert (found[0].pool, found[0].sizes[-1], found[0].seed) == (256, 256, 7)
+    units = [unit for part in found for unit in part.units("p", checked=False)]
     assert {arm for _, arm, _, _, _ in units} == {VERIFIER}
     assert {name for name, *_ in units} == {
         name for name, one in METHODS.items() if hasattr(one.make(16), "attempts")
