@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.curving.curve import EQUAL
-from evaluation.curving.methods import CHAIN, MAJORITY, RATIOS, WEIGHTED
+from evaluation.curving.methods import BEST, CHAIN, MAJORITY, RATIOS, WEIGHTED
 from evaluation.curving.ratios import no_worse
 from evaluation.curving.result import interval
 from evaluation.curving.table import Cell, Table, bootstrap, by_problem, common, difference, mean
@@ -48,6 +48,10 @@ def revisions(table: Table) -> dict[str, Any]:
         "best_ratio": best,
         "best_ratio_n": n,
         "best_ratio_minus_parallel_points": interval(_points(difference(at_n[best], reference))),
+        # By the rule that revisions select by, where the keys above are against weighted sums.
+        "best_ratio_minus_parallel_best_points": interval(
+            _points(difference(at_n[best], table.curve(BEST).get(parallel_n, {})))
+        ),
         "generations_for_parallel": min(needed, default=None),
         "generations_for_parallel_within_noise": min(nearly, default=None),
         "accuracy_at_n": {name: interval(mean(cell)) for name, cell in at_n.items()},

@@ -9,7 +9,7 @@ import pytest
 
 from domain.budget import Spend
 from evaluation.curving.curve import cost_for, plateau, weights_at
-from evaluation.curving.methods import ADAPTIVE, CHAIN, MAJORITY, WEIGHTED
+from evaluation.curving.methods import ADAPTIVE, BEST, CHAIN, MAJORITY, WEIGHTED
 from evaluation.curving.ratios import harms, saving
 from evaluation.curving.result import measured
 from evaluation.curving.revising import revisions
@@ -148,10 +148,12 @@ def test_revisions_are_compared_with_parallel_samples_and_what_a_chain_loses() -
         ]  # fmt: skip
 
     parallel = [*rows(WEIGHTED, 256, 0.6, 2560.0), *rows(WEIGHTED, 64, 0.3, 640.0), *rows(MAJORITY, 1, 0.5, 10.0)]
+    parallel += rows(BEST, 256, 0.65, 2560.0)
     mixed = [*rows("revisions 1:1", 16, 0.55, 160.0), *rows("revisions 1:1", 64, 0.7, 640.0)]
     found = revisions(Table(ITEMS, [*parallel, *mixed, *chain(16, 0.4), *chain(64, 0.45)]))
     assert (found["best_ratio"], found["generations_for_parallel"], found["parallel_n"]) == ("revisions 1:1", 64, 256)
     assert found["best_ratio_minus_parallel_points"][0] == pytest.approx(10.0)
+    assert found["best_ratio_minus_parallel_best_points"][0] == pytest.approx(5.0)
     assert found["right_lost_share"][0] == pytest.approx(0.1)  # 90 of 100 are still right
     assert found["right_lost_share_by_length"][16][0] == pytest.approx(0.2)
     assert found["right_lost_share_taking_the_last"][0] == pytest.approx(0.5)
