@@ -88,11 +88,22 @@ def test_pooling_makes_a_curve_rise() -> None:
 
 
 def test_confidence_is_calibrated_on_other_problems(fitted: Calibration) -> None:
-    played = [play(one, Adaptive(n=16), fitted, order=order) for one in HELD for order in range(2)]
+    thrifty = Adaptive(n=16, price=0.003)
+    played = [play(one, thrifty, fitted, order=order) for one in HELD for order in range(2)]
     assert expected_calibration_error(reliability((one.verdict.confidence, one.right) for one in played)) < 0.09
-    sure = [one for one in (play(one, Adaptive(n=16), fitted, target=0.8) for one in HELD) if one.stopped_sure]
+    sure = [one for one in (play(one, thrifty, fitted, target=0.8) for one in HELD) if one.stopped_sure]
     assert len(sure) > 20
     assert sum(one.right for one in sure) / len(sure) > 0.76
+
+
+def test_a_longer_search_is_doubted_rather_than_believed(fitted: Calibration) -> None:
+    """At the default price nearly all solutions are asked for; few problems were seen that long, so it says less."""
+    played = [play(one, Adaptive(n=16), fitted, order=order) for one in HELD for order in range(2)]
+    assert all(
+        bar.confidence <= bar.accuracy + 0.05
+        for bar in reliability((one.verdict.confidence, one.right) for one in played)
+        if bar.count >= 10
+    )
 
 
 def test_adaptive_costs_less_for_the_same_accuracy(fitted: Calibration) -> None:
