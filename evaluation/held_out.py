@@ -3,9 +3,9 @@
     python -m evaluation.held_out --traces FILE … --runs FILE … [--n 64] [--prices P …] [--folds 2]
 
 Fits on all folds but one, plays recorded solutions and searches of that one through the service's own controller, in
-turn. Prices, effort levels and the form of a fit are to be chosen by this, never by the test split. The last line on
-stdout is JSON: for each price accuracy, accuracy by level, mean cost in costs of one plain sample, and the calibration
-error; beside it weighted best-of-n on the same problems.
+turn. The price alone ends a search here: confidence stops none. Prices, effort levels and the form of a fit are to be
+chosen by this, never by the test split. The last line on stdout is JSON: for each price accuracy, accuracy by level,
+mean cost in costs of one plain sample, and the calibration error; beside it weighted best-of-n on the same problems.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ SURE = 2.0
 Runs = Mapping[StrategySpec, Run]
 
 
-def folds_of(problems: Sequence[GradedProblem], runs: Sequence[Run], score_cost: float, folds: int) -> Iterator[Any]:
+def folds_of(
+    problems: Sequence[GradedProblem], runs: Sequence[Run], score_cost: float, folds: int
+) -> Iterator[tuple[Calibration, list[GradedProblem]]]:
     """For each fold the fit on all others, and its own problems."""
     for at in range(folds):
         seen = [one for place, one in enumerate(problems) if place % folds != at]
@@ -82,7 +85,7 @@ def weighted(problems: Sequence[GradedProblem], score_cost: float) -> dict[int, 
     for n in (size for size in SIZES if size <= min(len(one.samples) for one in problems)):
         states = []
         for problem in problems:
-            bare = GradedProblem(problem.id, problem.subject, problem.level, problem.samples)
+            bare = replace(problem, greedy=None)
             states.append((problem, counted(bare, 0, n, "scored", score_cost).state(0)))
         cost = sum(state.cost for _, state in states) / len(states)
         found[n] = {**accuracy([(problem, state.right) for problem, state in states]), "cost": round(cost, 3)}

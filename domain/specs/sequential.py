@@ -17,7 +17,7 @@ class Revisions:
     and n is one chain. Each revision sees the latest `attempts` of its chain. The verdict is over all attempts of all
     chains: "best" takes the one best solution, "weighted" sums scores by answer, "hierarchical" does so within each
     chain and then over the chains' best, "majority" votes and asks nothing of the verifier. Attempts of a chain copy
-    each other, so that sums count one mistake many times: they lose twice as many right answers as "best" does.
+    each other, so that a sum may count one mistake many times.
     """
 
     name: ClassVar[str] = "revisions"

@@ -1,7 +1,8 @@
 """The adaptive search as it would have gone on a graded problem whose searches over steps were recorded.
 
 Law: it decides by the service's own controller on the evidence that the service would have; only samples, scores and
-stages come from the record. (The over-optimisation guard is left out: it has hardly ever spoken.)
+stages come from the record. Two things differ: the over-optimisation guard takes no part, and a search that asks for
+more plain solutions than were recorded ends there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """All problems of a recipe, in files, and the tokenizer that is made from them.
 
 Law: what the base trains on, what the policy is sampled on, what tells how far a run is and what confidence is fitted
-on are four disjoint sets; the test split is in none of them.
+on are four disjoint sets; the test split is in none of them. Only the reviser's chains take from two: what the policy
+is sampled on is too little for them, and some of what the base trains on is added.
 """
 
 from __future__ import annotations
