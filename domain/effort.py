@@ -19,21 +19,19 @@ from domain.specs.adaptive import Adaptive
 @dataclass(frozen=True, slots=True)
 class Effort:
     samples: int
-    """Most plain solutions, and the largest search over steps."""
-    price: float
-    """Least gain in P(right) for the cost of one plain sample."""
+    """Most plain solutions, and the largest search over steps; the price goes by it."""
     confidence: float
     """Where the search stops by itself."""
 
 
 EFFORTS: dict[str, Effort] = {
-    "none": Effort(1, 1.0, 0.0),
-    "minimal": Effort(4, 0.012, 0.7),
-    "low": Effort(16, 0.01, 0.8),
-    "medium": Effort(64, 0.001, 0.95),
-    "high": Effort(128, 0.0005, 0.98),
-    "xhigh": Effort(256, 0.0002, 0.99),
-    "max": Effort(512, 0.0, 0.995),
+    "none": Effort(1, 0.0),
+    "minimal": Effort(4, 0.7),
+    "low": Effort(16, 0.8),
+    "medium": Effort(64, 0.95),
+    "high": Effort(128, 0.98),
+    "xhigh": Effort(256, 0.99),
+    "max": Effort(512, 0.995),
 }
 DEFAULT_EFFORT = "medium"
 
@@ -43,7 +41,7 @@ def adaptive_for(effort: str) -> Adaptive:
     if effort not in EFFORTS:
         raise InvalidRequest(f"unknown effort {effort!r}: use one of {', '.join(EFFORTS)}", param="effort")
     preset = EFFORTS[effort]
-    return Adaptive(n=preset.samples, price=preset.price, confidence=preset.confidence)
+    return Adaptive(n=preset.samples, confidence=preset.confidence)
 
 
 def parse_search(strategy: object, effort: object) -> StrategySpec:

@@ -41,6 +41,14 @@ class Evidence:
     best: float = 0.0
     """The highest score of a solution with the returned answer."""
     rival_best: float = 0.0
+    different: int = 0
+    """Different texts among the scored solutions with the returned answer: of kin many are copies."""
+    firmest: float = 0.0
+    """The highest, over these solutions, of the lowest score of any of their steps."""
+    steady: float = 0.0
+    """The mean, over these solutions, of the mean score of their steps."""
+    search_flops: float = 0.0
+    """FLOPs of the searches over steps behind it: the less sure the policy was of each step, the more."""
 
 
 class ConfidenceKind(StrEnum):

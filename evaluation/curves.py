@@ -46,7 +46,7 @@ ORDINARY = (".safetensors", ".json")
 def setting(models: Mapping[str, str | None], how: Sampling, problems: Path) -> dict[str, Any]:
     """What a journal's numbers depend on, by content: models with their calibration, sampling, problems, charging.
 
-    A reviser counts where it is named as a model of its own: nothing else depends on it.
+    A reviser counts where it is named as a model of its own, or by a calibration that was fitted for it.
     """
     found: dict[str, Any] = {name: _digest(spec) for name, spec in models.items()}
     found |= {"problems": hashlib.blake2b(problems.read_bytes(), digest_size=8).hexdigest(), "charging": CHARGING}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.calibration import Calibration
-from domain.effort import EFFORTS
+from domain.effort import EFFORTS, adaptive_for
 from domain.errors import DeliberateError
 from domain.recipe import StrategySpec
 from domain.specs.adaptive import Adaptive
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=Path, nargs="+", required=True)
     parser.add_argument("--calibration", type=Path, required=True, help="whose cost of a verification is taken")
     parser.add_argument("--n", type=int, default=64, help="the largest search")
-    parser.add_argument("--prices", type=float, nargs="+", default=[one.price for one in EFFORTS.values()])
+    parser.add_argument("--prices", type=float, nargs="+", default=[adaptive_for(name).price for name in EFFORTS])
     parser.add_argument("--folds", type=int, default=2)
     return parser
 

@@ -120,17 +120,13 @@ def _stood(state: AdaptiveState) -> Standing:
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
     if not scored:
         return stand(voters, sampled, calibration, by_votes=True)
-    standing = stand(voters, sampled, calibration, stages=_specs(state))
+    standing = stand(voters, sampled, calibration, stages=state.stages)
     if not exploited(state.before, standing):
         return standing
     voted = stand(voters, sampled, calibration, by_votes=True)
     # Where both are probabilities the larger one counts; else the benefit of doubt is the votes'.
     better = calibration is None or voted.verdict.confidence >= standing.verdict.confidence
     return replace(voted, guarded=True) if better else standing
-
-
-def _specs(state: AdaptiveState) -> tuple[StrategySpec, ...]:
-    return tuple(stage.spec for stage in state.stages)
 
 
 def _voters(state: AdaptiveState) -> tuple[tuple[Node, ...], bool]:

@@ -120,7 +120,7 @@ def _elected(state: ComputeOptimalState) -> Verdict:
 def _stood(state: ComputeOptimalState) -> Standing:
     voters = state.pool.nodes if state.stage is None else (*state.pool.nodes, *stage_solutions(state.stage))
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
-    return stand(voters, sampled, state.calibration, stages=_specs(state))
+    return stand(voters, sampled, state.calibration, stages=() if state.stage is None else (state.stage,))
 
 
 def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:

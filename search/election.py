@@ -50,9 +50,11 @@ def model_after(calibration: Calibration | None, stages: Sequence[StrategySpec])
     return calibration.model(after_one(stages[0])) or calibration.model(SEARCHED)
 
 
-def elect(model: ConfidenceModel, classes: Sequence[AnswerClass], sampled: int) -> tuple[AnswerClass, float]:
+def elect(
+    model: ConfidenceModel, classes: Sequence[AnswerClass], sampled: int, search_flops: float = 0.0
+) -> tuple[AnswerClass, float]:
     """The likeliest of the classes (heaviest first, not empty), or the heaviest, and P(it is right)."""
     leading = classes[:MOST] if model.family == LIKELIEST else classes[:1]
-    candidates = [evidence_for(classes, one, sampled) for one in leading]
+    candidates = [evidence_for(classes, one, sampled, search_flops) for one in leading]
     at = likeliest(model, candidates)
     return classes[at], fitted_confidence(model, candidates[at])

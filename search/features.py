@@ -18,9 +18,12 @@ _EDGE = 1e-3
 """Scores are kept this far from 0 and 1 before their logarithm of odds is taken."""
 
 
-def evidence_for(classes: Sequence[AnswerClass], winner: AnswerClass, sampled: int) -> Evidence:
+def evidence_for(
+    classes: Sequence[AnswerClass], winner: AnswerClass, sampled: int, search_flops: float = 0.0
+) -> Evidence:
     """What speaks for `winner`. Scores are those of the last step, whatever the ballots were weighted with."""
-    scored = [[b.node.scores[-1] for b in one.ballots if b.node.scoring is ScoreStatus.SCORED] for one in classes]
+    nodes = [[b.node for b in one.ballots if b.node.scoring is ScoreStatus.SCORED] for one in classes]
+    scored = [[node.scores[-1] for node in group] for group in nodes]
     mine = next(at for at, one in enumerate(classes) if one is winner)
     others = [at for at in range(len(classes)) if at != mine]
     return Evidence(
@@ -35,7 +38,16 @@ def evidence_for(classes: Sequence[AnswerClass], winner: AnswerClass, sampled: i
         total_weight=math.fsum(math.fsum(group) for group in scored),
         best=max(scored[mine], default=0.0),
         rival_best=max((score for at in others for score in scored[at]), default=0.0),
+        different=len({node.text for node in nodes[mine]}),
+        firmest=max((min(node.scores) for node in nodes[mine]), default=0.0),
+        steady=mean_of([mean_of(node.scores) for node in nodes[mine]]),
+        search_flops=search_flops,
     )
+
+
+def mean_of(numbers: Sequence[float]) -> float:
+    """0 of none."""
+    return math.fsum(numbers) / len(numbers) if numbers else 0.0
 
 
 def log_odds(share: float) -> float:
@@ -80,7 +92,15 @@ SCORES: dict[str, Callable[[Evidence], float]] = {
 }
 """Further features, for evidence with scores."""
 
-FEATURES = VOTES | SCORES
+KIN: dict[str, Callable[[Evidence], float]] = {
+    "firmest": lambda one: log_odds(one.firmest),
+    "steady": lambda one: log_odds(one.steady),
+    "different": lambda one: math.log2(one.different + 1),
+    "search_flops": lambda one: math.log2(one.search_flops + 1),
+}
+"""Further ones, for searches over steps: their solutions are kin, so that votes and sums mean little by themselves."""
+
+FEATURES = VOTES | SCORES | KIN
 
 
 def probability(model: Logistic, evidence: Evidence) -> float:

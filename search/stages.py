@@ -13,6 +13,8 @@ from domain.problem import Problem
 from domain.recipe import StrategySpec
 from domain.verdict import Verdict
 from search.frontier import Frontier, solution
+from search.growth import Growth
+from search.scoring import taken_in
 from search.strategy import Strategy
 from search.tree import Node, NodeStatus, ScoreStatus
 
@@ -23,6 +25,8 @@ class Stage:
     state: Any
     base: int
     """Nodes that the outer search had before it."""
+    flops: float = 0.0
+    """What its calls have cost so far."""
 
     @property
     def in_flight(self) -> tuple[Move, ...]:
@@ -41,7 +45,8 @@ def ask_stage(stage: Stage, limit: int) -> tuple[Stage, tuple[Move, ...]]:
 
 def tell_stage(stage: Stage, outcome: Outcome) -> Stage:
     inner = replace(outcome, move_id=outcome.move_id.removeprefix(_prefix(stage.base)))
-    return replace(stage, state=_strategy(stage.spec).tell(stage.state, inner))
+    state = _strategy(stage.spec).tell(stage.state, inner)
+    return replace(stage, state=state, flops=stage.flops + outcome.cost.flops)
 
 
 def stage_over(stage: Stage) -> bool:
@@ -60,11 +65,16 @@ def stage_verdict(stage: Stage) -> Verdict:
 def stage_solutions(stage: Stage) -> tuple[Node, ...]:
     """What the stage came to, as whole solutions that hang on the problem itself.
 
-    Of a search over steps every sample after which nothing can be asked, each with the score of its last step: they are
-    kin, so that only a model that was fitted on such searches may count them. Of any other search its answer alone.
+    Of a search over steps every sample after which nothing can be asked, each with the score of its last step; of a
+    search whose nodes grow from one another every one that was sampled. They are kin, so that only a model that was
+    fitted on such searches may count them. Of any other search its answer alone.
     """
     if isinstance(stage.state, Frontier):
         return tuple(_whole(stage, node) for node in stage.state.nodes if _ended(node))
+    if isinstance(stage.state, Growth):
+        # Copies of what is scored have their scores by now; a search that is over has not looked.
+        grown = taken_in(stage.state)[0].nodes
+        return tuple(_outermost(stage, node) for node in grown if node.status is NodeStatus.SAMPLED)
     chosen = _ballot(stage)
     return () if chosen is None else (chosen,)
 
@@ -74,7 +84,11 @@ def _ended(node: Node) -> bool:
 
 
 def _whole(stage: Stage, node: Node) -> Node:
-    return replace(node, id=node.id + stage.base, parent=ROOT, text=solution(stage.state.nodes, node.id))
+    return replace(_outermost(stage, node), text=solution(stage.state.nodes, node.id))
+
+
+def _outermost(stage: Stage, node: Node) -> Node:
+    return replace(node, id=node.id + stage.base, parent=ROOT)
 
 
 def _ballot(stage: Stage) -> Node | None:

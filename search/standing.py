@@ -12,6 +12,7 @@ from search.confidence import fitted_confidence
 from search.election import elect, model_after
 from search.features import evidence_for
 from search.solutions import classes_of, votes_of
+from search.stages import Stage
 from search.tree import Node, ScoreStatus
 from search.verdicts import NOTHING, elected
 from search.voting import AnswerClass
@@ -42,7 +43,7 @@ def stand(
     calibration: Calibration | None,
     *,
     by_votes: bool = False,
-    stages: Sequence[StrategySpec] = (),
+    stages: Sequence[Stage] = (),
 ) -> Standing:
     """By votes where nothing is scored, or where the verifier is to have no say; else by the model for a search with
     these `stages` behind it."""
@@ -50,12 +51,12 @@ def stand(
     if by_votes or not scored:
         return _by_votes(nodes, sampled, calibration, GUARDED if scored else VOTES)
     classes = classes_of(nodes)
-    model = model_after(calibration, stages)
+    model, flops = model_after(calibration, [stage.spec for stage in stages]), sum(stage.flops for stage in stages)
     if model is None:
         return _standing(classes, classes[0], sampled, elected(classes, classes[0], sampled, WEIGHTED))
-    winner, chance = elect(model, classes, sampled)
+    winner, chance = elect(model, classes, sampled, flops)
     why = WEIGHTED if stages else CHANCE
-    return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, why), chance))
+    return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, why, flops), chance))
 
 
 def under_way(standing: Standing, calibration: Calibration | None, stage: StrategySpec) -> Standing:

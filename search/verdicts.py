@@ -21,12 +21,14 @@ def by_majority(nodes: Sequence[Node], sampled: int, why: str = "most votes") ->
     return elected(classes, classes[0], sampled, why)
 
 
-def elected(classes: Sequence[AnswerClass], winner: AnswerClass, sampled: int, why: str) -> Verdict:
+def elected(
+    classes: Sequence[AnswerClass], winner: AnswerClass, sampled: int, why: str, search_flops: float = 0.0
+) -> Verdict:
     """The verdict for `winner`. `sampled` counts all solutions that came back, also those without an answer."""
     answered = sum(len(one.ballots) for one in classes)
     total = sum(one.weight for one in classes)
     share = winner.weight / total if total > 0 else len(winner.ballots) / answered
     reason = f"{winner.text} has the {why}: {len(winner.ballots)} of {answered} answers, {share:.0%} of the weight."
     confidence = agreement_confidence(share, answered, sampled)
-    evidence = evidence_for(classes, winner, sampled)
+    evidence = evidence_for(classes, winner, sampled, search_flops)
     return Verdict(winner.text, confidence, winner.best.node.text, reason, candidates(classes), evidence=evidence)

@@ -24,7 +24,7 @@ LOW = 16
 """Beyond so many plain solutions nothing is fitted where there are stages, which bring more there."""
 REACH = (2, 4)
 """Factors by which one action may grow the samples."""
-LOWERING = 1.0
+LOWERING = 0.5
 """Standard errors (over problems) by which a gain lies below what was seen."""
 DOUBT = 6
 """Problems' worth of "it brings nothing" that every cell starts with: thin data must not cost much."""

@@ -94,7 +94,7 @@ def _rule(difficulty: Difficulty) -> str:
 def _ran(index: int, bin_: int, run: Run, probe: Counting) -> Trial:
     """The probe's solutions take part in the election, as in `search.compute_optimal`."""
     counting = deepcopy(probe)
-    counting.add_stage(run.solutions, run.cost)
+    counting.add_stage(run)
     state = counting.state(index)
     return Trial(index, bin_, run.strategy, state.right if run.solutions else run.right, state.cost)
 

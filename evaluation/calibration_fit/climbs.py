@@ -18,6 +18,8 @@ from evaluation.calibration_fit.trajectories import Counting, counted
 
 STARTS = (0, 1, 4)
 """Plain solutions, verified, before the first stage."""
+LONGEST = 3
+"""Rungs of one climb: what comes after more of them is taken to be as after these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,10 @@ def _climbs(
 
 
 def _ways(height: int) -> Iterator[tuple[int, ...]]:
-    """All rising ways that begin anywhere on the ladder and end at its top; none without a rung."""
+    """All rising ways of at most `LONGEST` rungs that begin anywhere on the ladder and end at its top; none without a
+    rung."""
     lower = range(height - 1)
-    for length in range(height):
+    for length in range(min(height, LONGEST)):
         yield from ((*chosen, height - 1) for chosen in combinations(lower, length))
 
 
@@ -75,5 +78,5 @@ def _steps(start: Counting, stages: Sequence[Run]) -> Iterator[Counting]:
     counting = start
     for stage in stages:
         counting = deepcopy(counting)
-        counting.add_stage(stage.solutions, stage.cost)
+        counting.add_stage(stage)
         yield counting

@@ -19,7 +19,8 @@ from domain.calibration import ConfidenceModel
 from evaluation.calibration_fit.logistic import feature_rows, fit_logistic, predict, rising
 from evaluation.calibration_fit.traces import GradedProblem
 from evaluation.calibration_fit.trajectories import State, trajectories
-from search.features import FEATURES, VOTES
+from search.election import SEARCHED
+from search.features import FEATURES, SCORES, VOTES
 
 FOLDS = 5
 THRESHOLDS = (*(at / 20 for at in range(1, 20)), 0.97, 0.98, 0.99)
@@ -42,7 +43,9 @@ class Table:
 
 
 def names_of(family: str) -> tuple[str, ...]:
-    return tuple(VOTES) if family == "votes" else tuple(FEATURES)
+    if family == "votes":
+        return tuple(VOTES)
+    return tuple(FEATURES) if family.startswith(SEARCHED) else (*VOTES, *SCORES)
 
 
 def table_of(searches: Sequence[Sequence[State]], names: Sequence[str]) -> Table:

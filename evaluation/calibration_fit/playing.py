@@ -93,7 +93,7 @@ def _stood(problem: GradedProblem, at: _At, calibration: Calibration, order: int
     rule = "scored" if at.scored else "votes"
     counting = counted(problem, order, at.samples, rule, calibration.score_cost)
     for run in at.stages:
-        counting.add_stage(run.solutions, run.cost)
+        counting.add_stage(run)
     model = model_after(calibration, at.specs) if at.scored else calibration.model("votes")
     assert model is not None
     elects = at.scored and not at.stages

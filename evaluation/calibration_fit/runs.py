@@ -28,6 +28,7 @@ class Run:
     """In costs of one plain sample."""
     solutions: tuple[GradedSample, ...] = ()
     """Empty: they were not kept, so that the run can be chosen by difficulty but is no stage of the adaptive search."""
+    flops: float = 0.0
 
 
 def read_runs(paths: Iterable[Path]) -> list[Run]:
@@ -48,6 +49,6 @@ def _read(path: Path) -> Iterable[Run]:
             spec = parse_strategy(data["strategy"])
             cost = float(data["flops"]) / float(data["sample_flops"])
             solutions = tuple(graded_sample(one, at) for at, one in enumerate(data.get("solutions", ()), start=1))
-            yield Run(str(data["problem_id"]), spec, bool(data["correct"]), cost, solutions)
+            yield Run(str(data["problem_id"]), spec, bool(data["correct"]), cost, solutions, float(data["flops"]))
         except (ValueError, KeyError, TypeError, ZeroDivisionError, InvalidRequest) as error:
             raise ConfigurationError(f"{path}, line {number} is no run ({type(error).__name__})") from None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import ConfigurationError, InvalidRequest
+from search.features import mean_of
 
 LEAST_PROBLEMS = 30
 """A probability fitted on fewer problems would say nothing."""
@@ -33,6 +34,10 @@ class GradedSample:
     tokens: int
     text: str
     """Equal texts have equal scores and are verified once."""
+    lowest: float = 0.0
+    """Of the scores of its steps …"""
+    mean: float = 0.0
+    """… and their mean; 0 without scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,8 @@ def graded_sample(data: Mapping[str, Any], number: int) -> GradedSample:
         tokens=int(data.get("completion_tokens") or 0),
         # Solutions whose texts were not kept count as different ones.
         text=str(data.get("text") or f"(solution {number})"),
+        lowest=min(scores, default=0.0),
+        mean=mean_of(scores),
     )
 
 

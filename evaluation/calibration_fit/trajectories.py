@@ -6,12 +6,13 @@ Law: the evidence equals what `search.verdicts` would make of the same samples (
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from domain.ids import derive_seed
 from domain.verdict import Evidence
+from evaluation.calibration_fit.runs import Run
 from evaluation.calibration_fit.traces import GradedProblem, GradedSample
 
 SIZES_UP_TO = 16
@@ -41,6 +42,10 @@ class _Class:
     best: float = 0.0
     right: bool = False
     first: int = 0
+    firmest: float = 0.0
+    means: float = 0.0
+    """Sum of the solutions' mean scores."""
+    texts: set[str] = field(default_factory=set)
 
 
 class Counting:
@@ -51,7 +56,7 @@ class Counting:
         self._classes: dict[str, _Class] = {}
         self._sampled = self._answered = 0
         self._read: set[str] = set()
-        self._cost = 0.0
+        self._cost = self._search_flops = 0.0
 
     @property
     def sampled(self) -> int:
@@ -64,10 +69,11 @@ class Counting:
         if self._rule != "votes" and sample.answer is not None:
             self._pay(sample.text)
 
-    def add_stage(self, solutions: Iterable[GradedSample], cost: float) -> None:
-        """A search over steps that cost so much, and what it came to."""
-        self._cost += cost
-        for solution in solutions:
+    def add_stage(self, run: Run) -> None:
+        """A search over steps, and what it came to."""
+        self._cost += run.cost
+        self._search_flops += run.flops
+        for solution in run.solutions:
             self._count(solution)
 
     def _count(self, sample: GradedSample) -> None:
@@ -82,6 +88,9 @@ class Counting:
             assert sample.score is not None
             one.weight += sample.score
             one.best = max(one.best, sample.score)
+            one.firmest = max(one.firmest, sample.lowest)
+            one.means += sample.mean
+            one.texts.add(sample.text)
 
     def _pay(self, text: str) -> None:
         if text not in self._read:
@@ -114,6 +123,10 @@ class Counting:
             total_weight=sum(one.weight for one in self._classes.values()),
             best=winner.best,
             rival_best=max((one.best for one in others), default=0.0),
+            different=len(winner.texts),
+            firmest=winner.firmest,
+            steady=winner.means / winner.votes,
+            search_flops=self._search_flops,
         )
 
     def _order(self, one: _Class) -> tuple[float, ...]:

@@ -62,7 +62,7 @@ def checked_budget(n: int) -> bool:
 
 def _by_effort(n: int) -> StrategySpec:
     preset = next(one for one in EFFORTS.values() if one.samples == n)
-    return Adaptive(n=n, price=preset.price, confidence=preset.confidence)
+    return Adaptive(n=n, confidence=preset.confidence)
 
 
 def _chains(ratio: float, n: int) -> StrategySpec:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.effort import EFFORTS
+from domain.effort import EFFORTS, adaptive_for
 from domain.recipe import SPECS
 from domain.verdict import ConfidenceKind, StopReason, status_after
 
@@ -27,7 +27,8 @@ def test_every_strategy_has_its_row(rows: dict[str, list[str]]) -> None:
 
 def test_efforts_are_what_they_are_said_to_be(rows: dict[str, list[str]]) -> None:
     written = {name: [float(cell) for cell in rows[name]] for name in EFFORTS}
-    assert written == {name: [one.samples, one.price, one.confidence] for name, one in EFFORTS.items()}
+    meant = {name: adaptive_for(name) for name in EFFORTS}
+    assert written == {name: [one.n, one.price, one.confidence] for name, one in meant.items()}
 
 
 def test_every_end_and_every_kind_of_confidence_is_explained(rows: dict[str, list[str]]) -> None:

@@ -28,7 +28,7 @@ from search.features import evidence_for, probability
 from search.solutions import classes_of
 from search.tree import Node, NodeStatus, ScoreStatus
 from search.voting import Ballot, tally
-from tests.support.calibration import graded_problems
+from tests.support.calibration import FIRST, graded_problems, two_steps
 from tests.support.playback import play
 
 SEEN, HELD = graded_problems(160, seed=1), graded_problems(120, seed=2)
@@ -48,7 +48,7 @@ def nodes_of(samples: list[GradedSample]) -> list[Node]:
             finish=FinishReason.END if one.answer else FinishReason.LENGTH,
             answer=Answer(one.answer, one.answer) if one.answer else None,
             scoring=ScoreStatus.SCORED if one.answer else ScoreStatus.NONE,
-            scores=() if one.score is None else (0.1, one.score),
+            scores=() if one.score is None else (FIRST, one.score),
         )
         for at, one in enumerate(samples, start=1)
     ]
@@ -123,7 +123,7 @@ def test_compute_optimal_stays_within_its_budget_on_average(fitted: Calibration)
 def solutions(name: str, right: bool) -> tuple[GradedSample, ...]:
     """What a search over steps came to: two kin, and one that was cut."""
     answer = "q:7" if right else "q:1"
-    found = [GradedSample(answer, right, 0.9 if right else 0.3, 20, f"{name} {at}") for at in range(2)]
+    found = [two_steps(answer, right, 0.9 if right else 0.3, f"{name} {at}") for at in range(2)]
     return (*found, GradedSample(None, False, None, 20, f"{name} cut"))
 
 
@@ -154,12 +154,12 @@ def test_runs_whose_solutions_were_not_kept_are_no_rungs() -> None:
 
 def test_climbs_count_as_the_search_counts() -> None:
     """The evidence after a stage is that of the stage's solutions beside the plain ones."""
-    problem, stage = SEEN[0], Run(SEEN[0].id, Beam(n=4), True, 3.0, solutions("stage", True))
+    problem, stage = SEEN[0], Run(SEEN[0].id, Beam(n=4), True, 3.0, solutions("stage", True), 9e6)
     for climb in climbs([problem], [stage], 0.5):
         plain = list(problem.samples[: climb.start])
         nodes = nodes_of([*plain, *stage.solutions])
         classes = classes_of(nodes)
-        expected = evidence_for(classes, classes[0], len(nodes))
+        expected = evidence_for(classes, classes[0], len(nodes), 9e6)
         assert dataclasses.asdict(climb.steps[0].state(0).evidence) == pytest.approx(dataclasses.asdict(expected))
 
 
@@ -212,7 +212,7 @@ def test_runs_are_read_and_bad_ones_named(tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
     line = {"problem_id": "p", "strategy": {"name": "beam", "n": 4}, "correct": True, "flops": 6.0, "sample_flops": 2.0}
     path.write_text(json.dumps(line))
-    assert read_runs([path]) == [Run("p", Beam(n=4), True, 3.0)]
+    assert read_runs([path]) == [Run("p", Beam(n=4), True, 3.0, flops=6.0)]
     path.write_text(json.dumps(line | {"strategy": "unheard-of"}))
     with pytest.raises(ConfigurationError, match="line 1"):
         read_runs([path])

@@ -64,8 +64,9 @@ def test_a_stage_costs_and_answers_what_was_recorded() -> None:
     by_problem = {one.id: {run.strategy: run for run in runs if run.problem == one.id} for one in SEEN}
     free = Adaptive(n=16, price=0.0, confidence=2.0)
     found = [played(one, by_problem[one.id], fitted, free) for one in SEEN]
-    assert all(one.stages and one.stages[-1] == LARGE for one in found), "nothing brings more, and it costs nothing"
-    assert all(one.right for one in found)
+    assert all(one.right for one in found), "it costs nothing, so that it is made wherever it brings anything"
+    assert sum(LARGE in one.stages for one in found) >= len(SEEN) / 2
+    assert all(one.stages[-1] in (SMALL, LARGE) for one in found)
     dear = [played(one, by_problem[one.id], fitted, Adaptive(n=16, price=1.0, confidence=2.0)) for one in SEEN]
     assert sum(one.cost for one in dear) < sum(one.cost for one in found)
     with pytest.raises(KeyError):
@@ -96,11 +97,11 @@ def test_the_command_plays_what_its_fit_has_not_seen(
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["n"] == len(SEEN)
     free, dear = told["prices"]["0.0"], told["prices"]["1.0"]
-    assert free["accuracy"] == 1.0
+    assert free["accuracy"] >= 0.95, "what looks sure after a small search is seldom wrong on problems not seen"
     assert free["cost"] > dear["cost"]
     assert sum(count for count, _, _ in free["reliability"]) == len(SEEN)
     assert set(told["best_of_n"]) == {"1", "4", "16"}
-    assert told["best_of_n"]["1"]["accuracy"] < told["best_of_n"]["16"]["accuracy"] < 1.0
+    assert told["best_of_n"]["1"]["accuracy"] < told["best_of_n"]["16"]["accuracy"] < free["accuracy"] - 0.05
 
 
 def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:

@@ -246,9 +246,8 @@ def test_a_trace_carries_only_what_its_strategy_uses() -> None:
 
 
 def test_efforts_grow() -> None:
-    levels = list(EFFORTS.values())
-    for low, high in pairwise(levels):
-        assert low.samples <= high.samples
+    for low, high in pairwise([adaptive_for(name) for name in EFFORTS]):
+        assert low.n <= high.n
         assert low.price >= high.price
         assert low.confidence <= high.confidence
     assert all(parse_strategy(spec_to_json(adaptive_for(name))) == adaptive_for(name) for name in EFFORTS)

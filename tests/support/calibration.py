@@ -12,6 +12,7 @@ from evaluation.calibration_fit.traces import GradedProblem, GradedSample
 
 VOTING = Logistic(("share",), (0.0,), (1.0,), (1.0,), 0.0)
 SCORING = Logistic(("best", "share"), (0.0, 0.0), (1.0, 1.0), (1.0, 0.5), 0.0)
+FIRST = 0.1
 IDENTITY = ((0.0, 1.0), (0.0, 1.0))
 
 
@@ -52,5 +53,10 @@ def _sample(rate: float, at: int, rng: random.Random) -> GradedSample:
         return GradedSample(None, False, None, 40, f"cut {at}")
     right = rng.random() < rate
     answer = "q:7" if right else f"q:{rng.choice([1, 1, 2, 3])}"
-    score = min(max(rng.gauss(0.75 if right else 0.4, 0.2), 0.01), 0.99)
-    return GradedSample(answer, right, round(score, 3), 40, f"solution {at}: {answer}")
+    score = round(min(max(rng.gauss(0.75 if right else 0.4, 0.2), 0.01), 0.99), 3)
+    return two_steps(answer, right, score, f"solution {at}: {answer}")
+
+
+def two_steps(answer: str, right: bool, score: float, text: str) -> GradedSample:
+    """A solution whose steps are scored `FIRST` and `score`."""
+    return GradedSample(answer, right, score, 40, text, lowest=min(FIRST, score), mean=(FIRST + score) / 2)
