@@ -188,6 +188,7 @@ def _situation(state: AdaptiveState, standing: Standing, target: float | None) -
         can_score=not state.scoring,
         can_search=not silent,
         rung=state.rung,
+        answered=standing.verdict.answer is not None,
     )
 
 

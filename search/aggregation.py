@@ -7,11 +7,20 @@ from collections.abc import Callable, Sequence
 
 Aggregation = Callable[[Sequence[float]], float]
 
+
+def _geometric(scores: Sequence[float]) -> float:
+    """The geometric mean: as the product, but no harder on long solutions than on short ones."""
+    if min(scores) <= 0.0:
+        return 0.0
+    return math.exp(math.fsum(math.log(score) for score in scores) / len(scores))
+
+
 AGGREGATIONS: dict[str, Aggregation] = {
     "last": lambda scores: scores[-1],
     "min": min,
     "product": math.prod,
     "mean": lambda scores: math.fsum(scores) / len(scores),
+    "geometric": _geometric,
 }
 
 

@@ -36,6 +36,8 @@ class Situation:
     """Whether searches over steps are allowed."""
     rung: int = 0
     """Where on the fitted ladder of stages the search stands."""
+    answered: bool = True
+    """Whether there is an answer that could be returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ def next_action(at: Situation, actions: Actions | None) -> Action | None:
     """None: stop."""
     if actions is None or not actions.values:
         return _cautious(at)
+    return _planned(at, actions) or _without_answer(at)
+
+
+def _planned(at: Situation, actions: Actions) -> Action | None:
     place, limits = _place(at), _limits(at)
     goal = None if at.target is None else max(1, band_of(actions, at.target))
     ahead = plan(actions, _price(at), limits, goal)
@@ -78,6 +84,12 @@ def _price(at: Situation) -> float:
 def _act(place: Place, value: ActionValue, limits: Limits) -> Action:
     after = reached(value, place, limits)
     return Action(after.samples, after.scored or value.action == "search", value.strategy, after.rung)
+
+
+def _without_answer(at: Situation) -> Action | None:
+    """A plan that stops with nothing to return has seen too few such searches: a few more solutions there must be."""
+    few = min(LEAST_VOTES, at.most)
+    return Action(few, at.scored) if not at.answered and at.samples < few else None
 
 
 def _beyond(at: Situation) -> Action | None:

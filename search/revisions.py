@@ -14,7 +14,7 @@ from domain.moves import ROOT, Move, Outcome, Sample
 from domain.problem import Problem
 from domain.specs.sequential import Revisions
 from domain.verdict import Verdict
-from search.choosing import UNSCORED, by_verifier, by_votes, own_text, scored_ballots, standing
+from search.choosing import BEST, UNSCORED, by_verifier, by_votes, own_text, scored_ballots, standing
 from search.growth import Growth, asked, attempts_to, came_back, recorded, sample_of
 from search.scoring import due, own_solution, taken_in
 from search.tree import Node, ScoreStatus
@@ -63,6 +63,8 @@ class RevisionsStrategy:
             return by_votes(known.finished, sampled)
         if spec.selection == "hierarchical":
             return _hierarchical(known, sampled)
+        if spec.selection == "best":
+            return _best(known, sampled)
         return by_verifier(known.finished, sampled, spec.selection, spec.aggregation)
 
 
@@ -80,6 +82,25 @@ def _digested(state: State) -> State:
 def _sample(state: State, node: int) -> Sample:
     parent = state.nodes[node - 1].parent
     return sample_of(state, node, parent=parent, attempts=attempts_to(state.nodes, parent, state.spec.attempts))
+
+
+def _best(state: State, sampled: int) -> Verdict:
+    """The best solution; those with the answer of their chain's first attempt have `margin` on top."""
+    chains, finished = chains_of(state.spec), state.finished
+    ballots = scored_ballots(finished, state.spec.aggregation)
+    if not ballots:
+        return by_votes(finished, sampled, UNSCORED)
+    classes = tally(ballots, finished)
+    opened = [{ballot.node.id for ballot in one.ballots if ballot.node.id <= chains} for one in classes]
+
+    def worth(at: int) -> float:
+        return max(
+            ballot.weight + (state.spec.margin if (ballot.node.id - 1) % chains + 1 in opened[at] else 0.0)
+            for ballot in classes[at].ballots
+        )
+
+    best = max(range(len(classes)), key=lambda at: (worth(at), -classes[at].best.node.id))
+    return standing(classes, classes[best], sampled, BEST, own_text)
 
 
 def _hierarchical(state: State, sampled: int) -> Verdict:

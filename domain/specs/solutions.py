@@ -14,7 +14,7 @@ class SolutionTree:
     n: int = number(16, 1, 4096)
     parallel: int = number(4, 1, 256)
     selection: str = choice("weighted", "weighted", "best")
-    aggregation: str = choice("last", "last", "min", "product", "mean")
+    aggregation: str = choice("last", "last", "min", "product", "mean", "geometric")
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)
     max_tokens: int = number(512, 1, 131_072)

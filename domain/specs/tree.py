@@ -22,7 +22,7 @@ class StepSearch:
 
     n: int = number(16, 1, 1024)
     max_steps: int = number(40, 1, 200)
-    aggregation: str = choice("last", "last", "min", "product", "mean")
+    aggregation: str = choice("last", "last", "min", "product", "mean", "geometric")
     selection: str = choice("weighted", "weighted", "best")
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)

@@ -62,7 +62,7 @@ def played(
         enough = spec.confidence if target is None else target
         if (at.samples or at.rung) and confidence >= enough:
             break
-        action = next_action(_situation(at, confidence, spec, target), calibration.actions)
+        action = next_action(_situation(at, state, confidence, spec, target), calibration.actions)
         if action is None or action.samples > len(problem.samples):
             break
         at = _after(at, action, runs)
@@ -75,7 +75,7 @@ def _after(at: _At, action: Action, runs: Mapping[StrategySpec, Run]) -> _At:
     return replace(at, samples=action.samples, scored=at.scored or action.scored)
 
 
-def _situation(at: _At, confidence: float, spec: Adaptive, target: float | None) -> Situation:
+def _situation(at: _At, state: State, confidence: float, spec: Adaptive, target: float | None) -> Situation:
     return Situation(
         samples=at.samples,
         scored=at.scored,
@@ -86,6 +86,7 @@ def _situation(at: _At, confidence: float, spec: Adaptive, target: float | None)
         can_score=not at.scored,
         can_search=True,
         rung=at.rung,
+        answered=state.evidence.answered > 0,
     )
 
 

@@ -28,6 +28,7 @@ from search.replay import Search, begin, fold
 from search.standing import Standing
 from tests.search.laws import StrategyLaws
 from tests.support.calibration import hand_made
+from tests.support.searching import played, scripted
 
 STEPS = Beam(n=3, width=3, max_steps=3)
 
@@ -288,6 +289,15 @@ def test_a_search_may_begin_with_steps() -> None:
 def test_without_a_fitted_beginning_it_begins_with_one_solution() -> None:
     _, moves = started(Adaptive(n=16), hand_made()).ask(8)
     assert kinds(list(moves)) == (1, 0)
+
+
+def test_with_nothing_to_return_it_samples_a_few_more() -> None:
+    cut_off = scripted(dict.fromkeys(range(1, 9), "-"), {})
+    search, moves = played(started(Adaptive(n=16, price=1.0), hand_made()), cut_off)
+    assert kinds(moves) == (4, 0)
+    assert search.verdict().answer is None
+    assert kinds(played(started(Adaptive(n=2, price=1.0), hand_made()), cut_off)[1]) == (2, 0)
+    assert kinds(played(started(adaptive_for("none"), hand_made()), cut_off)[1]) == (1, 0)
 
 
 def test_the_least_effort_is_one_solution() -> None:

@@ -53,7 +53,9 @@ def test_best_takes_the_single_best_solution() -> None:
     assert verdict("best", score1=(0.1, 0.7), score2=(0.9, 0.4), score3=(0.9, 0.4)).answer == "1"
 
 
-@pytest.mark.parametrize(("aggregation", "winner"), [("last", "1"), ("min", "2"), ("product", "2"), ("mean", "2")])
+@pytest.mark.parametrize(
+    ("aggregation", "winner"), [("last", "1"), ("min", "2"), ("product", "2"), ("mean", "2"), ("geometric", "2")]
+)
 def test_the_aggregation_that_was_asked_for_is_used(aggregation: str, winner: str) -> None:
     chosen = verdict("best", aggregation, score1=(0.1, 0.7), score2=(0.9, 0.6), score3=(0.2, 0.1))
     assert chosen.answer == winner

@@ -65,6 +65,22 @@ def test_the_last_revision_is_not_taken_for_being_the_last() -> None:
         assert search.verdict().answer == "right"
 
 
+@pytest.mark.parametrize(("later", "margin", "answer"), [(0.65, 0.1, "a"), (0.75, 0.1, "b"), (0.65, 0.0, "b")])
+def test_a_first_attempt_yields_to_what_is_clearly_better(later: float, margin: float, answer: str) -> None:
+    """In the first of two chains; the other one comes to nothing."""
+    search, _ = played(
+        started(Revisions(n=4, ratio=1.0, margin=margin)),
+        scripted({1: "a", 2: "c", 3: "b", 4: "c"}, {1: 0.6, 2: 0.2, 3: later, 4: 0.3}),
+    )
+    assert search.verdict().answer == answer
+
+
+def test_a_margin_is_for_the_first_answer_however_late_it_is_given() -> None:
+    world = scripted({1: "a", 2: "b", 3: "a"}, {1: 0.2, 2: 0.7, 3: 0.65})
+    search, _ = played(started(Revisions(n=3, ratio=3.0, margin=0.1)), world)
+    assert search.verdict().answer == "a"
+
+
 CHAINED = ({1: "a", 2: "b", 3: "a", 4: "c", 5: "a", 6: "b"}, {1: 0.4, 2: 0.9, 3: 0.4, 4: 0.7, 5: 0.4, 6: 0.2})
 """Chain one is a, a, a (0.4 each); chain two is b, c, b (0.9, 0.7, 0.2)."""
 
