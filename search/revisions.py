@@ -8,6 +8,7 @@ over whole chains and across them, and never takes the last one for being the la
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.moves import ROOT, Move, Outcome, Sample
@@ -85,22 +86,29 @@ def _sample(state: State, node: int) -> Sample:
 
 
 def _best(state: State, sampled: int) -> Verdict:
-    """The best solution; those with the answer of their chain's first attempt have `margin` on top."""
+    """The best of the chains' champions. Only within a chain does its first answer have `margin` on top: the first
+    attempts of several chains are independent ones."""
     chains, finished = chains_of(state.spec), state.finished
     ballots = scored_ballots(finished, state.spec.aggregation)
     if not ballots:
         return by_votes(finished, sampled, UNSCORED)
     classes = tally(ballots, finished)
-    opened = [{ballot.node.id for ballot in one.ballots if ballot.node.id <= chains} for one in classes]
+    said = {ballot.node.id: at for at, one in enumerate(classes) for ballot in one.ballots}
+    groups = [[one for one in ballots if (one.node.id - first) % chains == 0] for first in range(1, chains + 1)]
+    champions = [
+        _champion(group, said, first, state.spec.margin) for first, group in enumerate(groups, start=1) if group
+    ]
+    best = max(champions, key=lambda one: (one.weight, -one.node.id))
+    return standing(classes, classes[said[best.node.id]], sampled, BEST, own_text)
 
-    def worth(at: int) -> float:
-        return max(
-            ballot.weight + (state.spec.margin if (ballot.node.id - 1) % chains + 1 in opened[at] else 0.0)
-            for ballot in classes[at].ballots
-        )
 
-    best = max(range(len(classes)), key=lambda at: (worth(at), -classes[at].best.node.id))
-    return standing(classes, classes[best], sampled, BEST, own_text)
+def _champion(chain: Sequence[Ballot], said: Mapping[int, int], first: int, margin: float) -> Ballot:
+    """`said`: the answer's class, by node; the chain's `first` node may be without one."""
+
+    def worth(one: Ballot) -> float:
+        return one.weight + (margin if said[one.node.id] == said.get(first) else 0.0)
+
+    return max(chain, key=lambda one: (worth(one), -one.node.id))
 
 
 def _hierarchical(state: State, sampled: int) -> Verdict:

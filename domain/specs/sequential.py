@@ -15,8 +15,8 @@ class Revisions:
 
     `ratio` is sequential to parallel: the length of a chain over the number of chains, so that 1/n is all in parallel
     and n is one chain. Each revision sees the latest `attempts` of its chain. The verdict is over all attempts of all
-    chains: "best" takes the one best solution, where an answer other than the chain's first one must be better by
-    `margin` (of many revisions the luckiest looks good); "weighted" sums scores by answer, "hierarchical" does so
+    chains: "best" takes the best of the chains' best, where an answer other than its chain's first one must be better
+    by `margin` (of many revisions the luckiest looks good); "weighted" sums scores by answer, "hierarchical" does so
     within each chain and then over the chains' best, "majority" votes and asks nothing of the verifier. Attempts of a
     chain copy each other, so that a sum may count one mistake many times.
     """
@@ -27,7 +27,7 @@ class Revisions:
     attempts: int = number(4, 1, 4)
     selection: str = choice("best", "weighted", "hierarchical", "best", "majority")
     aggregation: str = choice("geometric", "last", "min", "product", "mean", "geometric")
-    margin: float = number(0.05, 0.0, 1.0)
+    margin: float = number(0.1, 0.0, 1.0)
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)
     max_tokens: int = number(512, 1, 131_072)

@@ -75,6 +75,12 @@ def test_a_first_attempt_yields_to_what_is_clearly_better(later: float, margin: 
     assert search.verdict().answer == answer
 
 
+def test_across_chains_nothing_is_on_top() -> None:
+    world = scripted({1: "a", 2: "c", 3: "a", 4: "b"}, {1: 0.6, 2: 0.2, 3: 0.6, 4: 0.65})
+    search, _ = played(started(Revisions(n=4, ratio=1.0, margin=0.1)), world)
+    assert search.verdict().answer == "b"
+
+
 def test_a_margin_is_for_the_first_answer_however_late_it_is_given() -> None:
     world = scripted({1: "a", 2: "b", 3: "a"}, {1: 0.2, 2: 0.7, 3: 0.65})
     search, _ = played(started(Revisions(n=3, ratio=3.0, margin=0.1)), world)
