@@ -95,13 +95,17 @@ def _shape(kind: type) -> tuple[tuple[str, ...], str | None, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _Record:
-    """Decoder of one dataclass; missing members take their defaults, so that old traces stay readable."""
+    """Decoder of one dataclass; missing members take their defaults, or what their absence meant before there were
+    any, so that old traces stay readable and mean what they did."""
 
     kind: type
     members: dict[str, Decoder]
+    before: dict[str, Any]
 
     def __call__(self, data: Any) -> Any:
-        return self.kind(**{name: read(data[name]) for name, read in self.members.items() if name in data})
+        return self.kind(
+            **self.before | {name: read(data[name]) for name, read in self.members.items() if name in data}
+        )
 
 
 @cache
@@ -115,7 +119,9 @@ def _decoder(hint: Any) -> Decoder:
         return _union(arguments)
     if isinstance(hint, type) and is_dataclass(hint):
         hints = typing.get_type_hints(hint)
-        return _Record(hint, {item.name: _decoder(hints[item.name]) for item in fields(hint)})
+        before = {item.name: item.metadata.get("before") for item in fields(hint)}
+        known = {name: value for name, value in before.items() if value is not None}
+        return _Record(hint, {item.name: _decoder(hints[item.name]) for item in fields(hint)}, known)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint
     if hint is float:

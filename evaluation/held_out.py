@@ -1,6 +1,6 @@
 """What the adaptive search comes to, at each price, on calibration problems that its fit has not seen.
 
-    python -m evaluation.held_out --traces FILE … --runs FILE … [--n 64] [--prices P …] [--folds 2]
+    python -m evaluation.held_out --traces FILE … --runs FILE … [--n 64] [--prices P …] [--folds 2] [--caution C]
 
 Fits on all folds but one, plays recorded solutions and searches of that one through the service's own controller, in
 turn. The price alone ends a search here: confidence stops none. Prices, effort levels and the form of a fit are to be
@@ -23,6 +23,7 @@ from domain.effort import EFFORTS, adaptive_for
 from domain.errors import DeliberateError
 from domain.recipe import StrategySpec
 from domain.specs.adaptive import Adaptive
+from evaluation.calibration_fit.actions import CAUTION
 from evaluation.calibration_fit.check import expected_calibration_error, reliability
 from evaluation.calibration_fit.fit import fit, mixed
 from evaluation.calibration_fit.playing import Played, played
@@ -39,14 +40,16 @@ Runs = Mapping[StrategySpec, Run]
 
 
 def folds_of(
-    problems: Sequence[GradedProblem], runs: Sequence[Run], score_cost: float, folds: int
+    problems: Sequence[GradedProblem], runs: Sequence[Run], score_cost: float, folds: int, caution: float
 ) -> Iterator[tuple[Calibration, list[GradedProblem]]]:
     """For each fold the fit on all others, and its own problems."""
     for at in range(folds):
         seen = [one for place, one in enumerate(problems) if place % folds != at]
         names = {one.id for one in seen}
         say(f"fit {at + 1} of {folds}")
-        fitted = fit(seen, score_cost=score_cost, runs=[one for one in runs if one.problem in names], orders=2)
+        fitted = fit(
+            seen, score_cost=score_cost, runs=[one for one in runs if one.problem in names], orders=2, caution=caution
+        )
         yield fitted, [one for place, one in enumerate(problems) if place % folds == at]
 
 
@@ -105,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         by_problem.setdefault(run.problem, {})[run.strategy] = run
     specs = [Adaptive(n=given.n, price=price, confidence=SURE) for price in given.prices]
     merged: dict[Adaptive, list[tuple[GradedProblem, Played]]] = {spec: [] for spec in specs}
-    for fitted, held in folds_of(problems, runs, score_cost, given.folds):
+    for fitted, held in folds_of(problems, runs, score_cost, given.folds, given.caution):
         for spec, found in play_fold(fitted, held, by_problem, specs).items():
             merged[spec] += found
     ran = [one for one in problems if one.id in by_problem]
@@ -122,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=int, default=64, help="the largest search")
     parser.add_argument("--prices", type=float, nargs="+", default=[adaptive_for(name).price for name in EFFORTS])
     parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--caution", type=float, default=CAUTION, help="standard errors below what an action brought")
     return parser
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import fmean, geometric_mean
 
 Aggregation = Callable[[Sequence[float]], float]
 
 
 def _geometric(scores: Sequence[float]) -> float:
-    """The geometric mean: as the product, but no harder on long solutions than on short ones."""
-    if min(scores) <= 0.0:
-        return 0.0
-    return math.exp(math.fsum(math.log(score) for score in scores) / len(scores))
+    """As the product, but no harder on long solutions than on short ones."""
+    return geometric_mean(scores) if min(scores) > 0.0 else 0.0
 
 
 AGGREGATIONS: dict[str, Aggregation] = {
     "last": lambda scores: scores[-1],
     "min": min,
     "product": math.prod,
-    "mean": lambda scores: math.fsum(scores) / len(scores),
+    "mean": fmean,
     "geometric": _geometric,
 }
 

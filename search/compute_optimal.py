@@ -93,7 +93,7 @@ class ComputeOptimalStrategy:
         """Of the probe's solutions and all that came after it; without a fit as the chosen strategy itself decides."""
         if isinstance(state.chosen, SelfConsistency):
             return _voted(state)
-        if model_after(state.calibration, _specs(state)) is not None:
+        if model_after(state.calibration, [stage.spec for stage in _stages(state)]) is not None:
             return _elected(state)
         if state.stage is not None and (found := stage_verdict(state.stage)).answer is not None:
             return found
@@ -105,8 +105,8 @@ def _voted(state: ComputeOptimalState) -> Verdict:
     return verdict if verdict.evidence is None else calibrated(verdict, "votes", state.calibration)
 
 
-def _specs(state: ComputeOptimalState) -> tuple[StrategySpec, ...]:
-    return () if state.stage is None else (state.stage.spec,)
+def _stages(state: ComputeOptimalState) -> tuple[Stage, ...]:
+    return () if state.stage is None else (state.stage,)
 
 
 def _elected(state: ComputeOptimalState) -> Verdict:
@@ -118,9 +118,9 @@ def _elected(state: ComputeOptimalState) -> Verdict:
 
 
 def _stood(state: ComputeOptimalState) -> Standing:
-    voters = state.pool.nodes if state.stage is None else (*state.pool.nodes, *stage_solutions(state.stage))
+    voters = (*state.pool.nodes, *(node for stage in _stages(state) for node in stage_solutions(stage)))
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
-    return stand(voters, sampled, state.calibration, stages=() if state.stage is None else (state.stage,))
+    return stand(voters, sampled, state.calibration, stages=_stages(state))
 
 
 def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:

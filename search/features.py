@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 from domain.calibration import Logistic
 from domain.verdict import Evidence
@@ -40,14 +41,9 @@ def evidence_for(
         rival_best=max((score for at in others for score in scored[at]), default=0.0),
         different=len({node.text for node in nodes[mine]}),
         firmest=max((min(node.scores) for node in nodes[mine]), default=0.0),
-        steady=mean_of([mean_of(node.scores) for node in nodes[mine]]),
+        steady=fmean(fmean(node.scores) for node in nodes[mine]) if nodes[mine] else 0.0,
         search_flops=search_flops,
     )
-
-
-def mean_of(numbers: Sequence[float]) -> float:
-    """0 of none."""
-    return math.fsum(numbers) / len(numbers) if numbers else 0.0
 
 
 def log_odds(share: float) -> float:

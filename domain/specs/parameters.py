@@ -14,8 +14,9 @@ class Bounds:
     high: float
 
 
-def number(default: Any, low: float, high: float) -> Any:
-    return field(default=default, metadata={"bounds": Bounds(low, high)})
+def number(default: Any, low: float, high: float, *, before: Any = None) -> Any:
+    """`before`: what a spec meant that was stored when there was no such parameter, where that is not the default."""
+    return field(default=default, metadata={"bounds": Bounds(low, high), "before": before})
 
 
 def choice(default: str, *choices: str) -> Any:

@@ -27,7 +27,7 @@ class Revisions:
     attempts: int = number(4, 1, 4)
     selection: str = choice("best", "weighted", "hierarchical", "best", "majority")
     aggregation: str = choice("geometric", "last", "min", "product", "mean", "geometric")
-    margin: float = number(0.1, 0.0, 1.0)
+    margin: float = number(0.1, 0.0, 1.0, before=0.0)
     temperature: float = number(0.8, 0.0, 2.0)
     top_p: float = number(1.0, 0.01, 1.0)
     max_tokens: int = number(512, 1, 131_072)

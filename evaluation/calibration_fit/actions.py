@@ -24,7 +24,7 @@ LOW = 16
 """Beyond so many plain solutions nothing is fitted where there are stages, which bring more there."""
 REACH = (2, 4)
 """Factors by which one action may grow the samples."""
-LOWERING = 0.5
+CAUTION = 0.5
 """Standard errors (over problems) by which a gain lies below what was seen."""
 DOUBT = 6
 """Problems' worth of "it brings nothing" that every cell starts with: thin data must not cost much."""
@@ -61,6 +61,7 @@ def fit_actions(
     searched: Sequence[ConfidenceModel] = (),
     *,
     orders: int = 4,
+    caution: float = CAUTION,
 ) -> Actions:
     """Without `likeliest` (no scores) only voting; without `searched` (after each stage, after several) no stages."""
     seen: dict[_Key, list[_Seen]] = {}
@@ -74,7 +75,8 @@ def fit_actions(
     if likeliest is not None and searched:
         for key, one in _stages(problems, runs, voting, likeliest, searched, score_cost, orders):
             seen.setdefault(key, []).append(one)
-    return Actions(BANDS, tuple(_value(key, group) for key, group in sorted(seen.items(), key=lambda one: str(one[0]))))
+    found = sorted(seen.items(), key=lambda one: str(one[0]))
+    return Actions(BANDS, tuple(_value(key, group, caution) for key, group in found))
 
 
 def _stages(
@@ -164,13 +166,13 @@ def _band(model: ConfidenceModel, state: State) -> int:
     return next(at for at, end in enumerate(BANDS) if confidence <= end)
 
 
-def _value(key: _Key, seen: Sequence[_Seen]) -> ActionValue:
+def _value(key: _Key, seen: Sequence[_Seen], caution: float) -> ActionValue:
     overall = sum(one.cost for one in seen) / len(seen)
     gains, costs, after = [], [], []
     for band in range(len(BANDS)):
         here = [one for one in seen if one.band == band]
         trust = len({one.problem for one in here})
-        gains.append(round(_cautious(here, trust), 4))
+        gains.append(round(_cautious(here, trust, caution), 4))
         costs.append(round(sum(one.cost for one in here) / len(here) if here else overall, 3))
         after.append(_chances(band, here, trust))
     return ActionValue(
@@ -179,13 +181,13 @@ def _value(key: _Key, seen: Sequence[_Seen]) -> ActionValue:
     )  # fmt: skip
 
 
-def _cautious(here: Sequence[_Seen], problems: int) -> float:
+def _cautious(here: Sequence[_Seen], problems: int, caution: float) -> float:
     """The mean gain, less what chance may have added: a plan picks the best of many such numbers."""
     if not here:
         return 0.0
     mean = sum(one.gain for one in here) / len(here)
     spread = math.sqrt((sum((one.gain - mean) ** 2 for one in here) / len(here) + 0.25 / problems) / problems)
-    return mean - LOWERING * spread
+    return mean - caution * spread
 
 
 def _chances(band: int, here: Sequence[_Seen], problems: int) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.calibration import Calibration
 from domain.ids import derive_seed
-from evaluation.calibration_fit.actions import fit_actions
+from evaluation.calibration_fit.actions import CAUTION, fit_actions
 from evaluation.calibration_fit.choices import fit_choices, trials_of
 from evaluation.calibration_fit.climbs import climbs, ladder_of
 from evaluation.calibration_fit.confidence import fit_family
@@ -27,10 +27,12 @@ def fit(
     score_cost: float = 1.0,
     runs: Sequence[Run] = (),
     orders: int | None = None,
+    caution: float = CAUTION,
 ) -> Calibration:
     """`policy` and `verifier` are the checksums of the models; `score_cost` as in `Calibration`.
 
-    `orders`: in how many random orders each problem's solutions are searched.
+    `orders`: in how many random orders each problem's solutions are searched. `caution`: standard errors by which what
+    an action brings is taken to be less than what was seen.
     """
     whole = [problem for problem in problems if problem.scored or not _answered(problem)]
     # A few solutions that the verifier could not read cost their problems; a file without scores fits votes alone.
@@ -54,7 +56,7 @@ def fit(
         confidence=(*models, *searched),
         difficulty=difficulty,
         choices=fit_choices(trials, score_cost, difficulty.samples),
-        actions=fit_actions(problems, voting, likeliest, score_cost, runs, searched, orders=orders),
+        actions=fit_actions(problems, voting, likeliest, score_cost, runs, searched, orders=orders, caution=caution),
         problems=len(problems),
     )
 

@@ -15,10 +15,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from domain.errors import ConfigurationError, InvalidRequest
-from search.features import mean_of
 
 LEAST_PROBLEMS = 30
 """A probability fitted on fewer problems would say nothing."""
@@ -121,7 +121,7 @@ def graded_sample(data: Mapping[str, Any], number: int) -> GradedSample:
         # Solutions whose texts were not kept count as different ones.
         text=str(data.get("text") or f"(solution {number})"),
         lowest=min(scores, default=0.0),
-        mean=mean_of(scores),
+        mean=fmean(scores) if scores else 0.0,
     )
 
 

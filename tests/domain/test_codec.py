@@ -12,6 +12,7 @@ from domain.events import Event, JobSubmitted, MoveSettled
 from domain.moves import Answer, Failed, FailureKind, FinishReason, Sampled, Scored
 from domain.problem import text_problem
 from domain.specs.parallel import BestOfN
+from domain.specs.sequential import Revisions
 
 EVENTS = get_args(Event)
 
@@ -37,6 +38,16 @@ def test_old_traces_stay_readable() -> None:
     event = decode_event(data)
     assert isinstance(event.outcome, Sampled)  # type: ignore[union-attr]
     assert event.outcome.equivalent == ()  # type: ignore[union-attr]
+
+
+def test_a_stored_spec_means_what_it_did_before_it_had_a_parameter() -> None:
+    new = JobSubmitted(text_problem("?"), Revisions(n=4), Budget(), None, 1)
+    old = encode(new)
+    del old["strategy"]["margin"]
+    read = decode_event(old)
+    assert isinstance(read, JobSubmitted)
+    assert read.strategy == Revisions(n=4, margin=0.0)
+    assert decode_event(encode(new)) == new
 
 
 @given(st.one_of([st.from_type(event) for event in EVENTS]))
