@@ -59,7 +59,7 @@ class Difficulty:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The best strategy of one difficulty bin at one budget, found by 2-fold cross-validation."""
+    """What does best in one difficulty bin at one budget, found by 2-fold cross-validation."""
 
     bin: int
     samples: float
@@ -69,6 +69,8 @@ class Choice:
     """Held-out."""
     cost: float
     """Mean, in costs of one plain sample."""
+    then: tuple[StrategySpec, ...] = ()
+    """Searches over steps that follow `strategy`, one after the other; the answer is elected of all solutions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ SPECS: dict[str, type[StrategySpec]] = {
         BudgetForcing,
     )
 }
+REVISING = (Revisions, RevisionTree, AdaptiveBranching)
+"""Those whose samples are shown earlier attempts: what they come to depends on the policy's reviser, too."""
 DEFAULT_STRATEGY = Adaptive.name
 
 

@@ -23,8 +23,8 @@ from search.controller import Action, Situation, next_action
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, grown, tell_pool, verifier_is_silent
-from search.stages import Stage, ask_stage, begin_stage, owns, stage_over, stage_solutions, tell_stage
-from search.standing import Standing, stand, under_way
+from search.stages import Stage, ask_stage, begin_stage, stage_solutions, told_by_owner
+from search.standing import Standing, so_far, stand
 from search.tree import Node, NodeStatus, ScoreStatus
 
 OUTVOTED = 10.0
@@ -85,11 +85,10 @@ class AdaptiveStrategy:
         return state, ()
 
     def tell(self, state: AdaptiveState, outcome: Outcome) -> AdaptiveState:
-        for at, stage in enumerate(state.stages):
-            if owns(stage, outcome.move_id):
-                told = (*state.stages[:at], tell_stage(stage, outcome), *state.stages[at + 1 :])
-                return replace(state, stages=told)
-        return replace(state, pool=tell_pool(state.pool, outcome))
+        stages = told_by_owner(state.stages, outcome)
+        if stages is None:
+            return replace(state, pool=tell_pool(state.pool, outcome))
+        return replace(state, stages=stages)
 
     def verdict(self, state: AdaptiveState) -> Verdict:
         return _standing(state).verdict
@@ -107,10 +106,7 @@ def _asked(state: AdaptiveState, limit: int) -> tuple[AdaptiveState, tuple[Move,
 
 def _standing(state: AdaptiveState) -> Standing:
     """Where the search stands."""
-    standing = _stood(state)
-    if not state.stages or stage_over(state.stages[-1]):
-        return standing
-    return under_way(standing, _calibration(state), state.stages[-1].spec)
+    return so_far(_stood(state), _calibration(state), state.stages)
 
 
 def _stood(state: AdaptiveState) -> Standing:

@@ -1,5 +1,6 @@
 """Compute-optimal search: a probe says how hard the problem is, a fitted table says what does best on such problems at
-this budget (2408.03314, sections 3.2 and 5.3). The probe is charged, and its solutions take part in the election.
+this budget (2408.03314, sections 3.2 and 5.3): a strategy, or several searches over steps one after the other. The
+probe is charged, and its solutions take part in the election.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from search.features import evidence_for
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, classes_of, grown, idle, tell_pool
-from search.stages import Stage, ask_stage, begin_stage, owns, stage_over, stage_solutions, stage_verdict, tell_stage
-from search.standing import Standing, stand, under_way
+from search.stages import Stage, ask_stage, begin_stage, stage_solutions, stage_verdict, told_by_owner
+from search.standing import Standing, so_far, stand
 from search.tree import Node, NodeStatus
 from search.verdicts import by_majority
 
@@ -37,11 +38,14 @@ class ComputeOptimalState:
     scoring: bool = True
     chosen: StrategySpec | None = None
     """What the probe has led to; None while it is under way."""
-    stage: Stage | None = None
+    stages: tuple[Stage, ...] = ()
+    """Searches over steps, one after the other."""
+    waiting: tuple[StrategySpec, ...] = ()
+    """Those that are yet to begin."""
 
     @property
     def in_flight(self) -> tuple[Move, ...]:
-        return self.pool.in_flight if self.stage is None else (*self.pool.in_flight, *self.stage.in_flight)
+        return (*self.pool.in_flight, *(move for stage in self.stages for move in stage.in_flight))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -71,33 +75,48 @@ class ComputeOptimalStrategy:
     def ask(self, state: ComputeOptimalState, limit: int) -> tuple[ComputeOptimalState, tuple[Move, ...]]:
         asked = state
         while limit > 0:
-            if asked.stage is not None:
-                stage, moves = ask_stage(asked.stage, limit)
-                asked = replace(asked, stage=stage)
-            else:
-                pool, moves = ask_pool(asked.pool, limit, scoring=asked.scoring)
-                asked = replace(asked, pool=pool)
+            asked, moves = _asked(asked, limit)
             if moves:
                 return asked, moves
-            if asked.chosen is not None or not idle(asked.pool, scoring=asked.scoring):
+            going_on = _going_on(asked)
+            if going_on is None:
                 return state, ()
-            asked = _chosen(asked)
+            asked = going_on
         return state, ()
 
     def tell(self, state: ComputeOptimalState, outcome: Outcome) -> ComputeOptimalState:
-        if state.stage is not None and owns(state.stage, outcome.move_id):
-            return replace(state, stage=tell_stage(state.stage, outcome))
-        return replace(state, pool=tell_pool(state.pool, outcome))
+        stages = told_by_owner(state.stages, outcome)
+        if stages is None:
+            return replace(state, pool=tell_pool(state.pool, outcome))
+        return replace(state, stages=stages)
 
     def verdict(self, state: ComputeOptimalState) -> Verdict:
         """Of the probe's solutions and all that came after it; without a fit as the chosen strategy itself decides."""
         if isinstance(state.chosen, SelfConsistency):
             return _voted(state)
-        if model_after(state.calibration, [stage.spec for stage in _stages(state)]) is not None:
+        if model_after(state.calibration, [stage.spec for stage in state.stages]) is not None:
             return _elected(state)
-        if state.stage is not None and (found := stage_verdict(state.stage)).answer is not None:
-            return found
+        for stage in reversed(state.stages):
+            if (found := stage_verdict(stage)).answer is not None:
+                return found
         return by_verifier(state.pool.finished, state.pool.sampled, "weighted", "last")
+
+
+def _asked(state: ComputeOptimalState, limit: int) -> tuple[ComputeOptimalState, tuple[Move, ...]]:
+    if not state.stages:
+        pool, moves = ask_pool(state.pool, limit, scoring=state.scoring)
+        return replace(state, pool=pool), moves
+    stage, moves = ask_stage(state.stages[-1], limit)
+    return replace(state, stages=(*state.stages[:-1], stage)), moves
+
+
+def _going_on(state: ComputeOptimalState) -> ComputeOptimalState | None:
+    """The state with something more to do, or None: something is awaited, or the search is over."""
+    if state.chosen is None:
+        return _chosen(state) if idle(state.pool, scoring=state.scoring) else None
+    if state.waiting and not state.in_flight:
+        return _next_stage(state)
+    return None
 
 
 def _voted(state: ComputeOptimalState) -> Verdict:
@@ -105,22 +124,15 @@ def _voted(state: ComputeOptimalState) -> Verdict:
     return verdict if verdict.evidence is None else calibrated(verdict, "votes", state.calibration)
 
 
-def _stages(state: ComputeOptimalState) -> tuple[Stage, ...]:
-    return () if state.stage is None else (state.stage,)
-
-
 def _elected(state: ComputeOptimalState) -> Verdict:
     """As in `search.adaptive`."""
-    standing, stage = _stood(state), state.stage
-    if stage is None or stage_over(stage):
-        return standing.verdict
-    return under_way(standing, state.calibration, stage.spec).verdict
+    return so_far(_stood(state), state.calibration, state.stages).verdict
 
 
 def _stood(state: ComputeOptimalState) -> Standing:
-    voters = (*state.pool.nodes, *(node for stage in _stages(state) for node in stage_solutions(stage)))
+    voters = (*state.pool.nodes, *(node for stage in state.stages for node in stage_solutions(stage)))
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
-    return stand(voters, sampled, state.calibration, stages=_stages(state))
+    return stand(voters, sampled, state.calibration, stages=state.stages)
 
 
 def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:
@@ -134,9 +146,16 @@ def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:
         return replace(state, chosen=spec, pool=grown(state.pool, spec.n), scoring=False)
     if isinstance(spec, BestOfN):
         return replace(state, chosen=spec, pool=grown(state.pool, spec.n), scoring=True)
-    base = len(state.pool.nodes)
-    stage = begin_stage(state.pool.problem, spec, derive_seed(state.seed, "stage", base), base)
-    return replace(state, chosen=spec, stage=stage)
+    then = () if choice is None else choice.then
+    waiting = (spec, *(_adopted(one, state.spec) for one in then))
+    return _next_stage(replace(state, chosen=spec, waiting=waiting))
+
+
+def _next_stage(state: ComputeOptimalState) -> ComputeOptimalState:
+    first, *others = state.waiting
+    base = len(state.pool.nodes) + sum(len(stage.state.nodes) for stage in state.stages)
+    stage = begin_stage(state.pool.problem, first, derive_seed(state.seed, "stage", base), base)
+    return replace(state, stages=(*state.stages, stage), waiting=tuple(others))
 
 
 def _choice(state: ComputeOptimalState, calibration: Calibration, difficulty: Difficulty) -> Choice | None:

@@ -49,6 +49,14 @@ def tell_stage(stage: Stage, outcome: Outcome) -> Stage:
     return replace(stage, state=state, flops=stage.flops + outcome.cost.flops)
 
 
+def told_by_owner(stages: tuple[Stage, ...], outcome: Outcome) -> tuple[Stage, ...] | None:
+    """The stages after the outcome of a move that one of them owns; None where none does."""
+    for at, stage in enumerate(stages):
+        if owns(stage, outcome.move_id):
+            return (*stages[:at], tell_stage(stage, outcome), *stages[at + 1 :])
+    return None
+
+
 def stage_over(stage: Stage) -> bool:
     """Whether it has nothing more to ask or to hear."""
     return not stage.in_flight and not ask_stage(stage, 1)[1]

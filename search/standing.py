@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain.calibration import Calibration
-from domain.recipe import StrategySpec
 from domain.verdict import ConfidenceKind, Verdict
 from search.confidence import fitted_confidence
 from search.election import elect, model_after
 from search.features import evidence_for
 from search.solutions import classes_of, votes_of
-from search.stages import Stage
+from search.stages import Stage, stage_over
 from search.tree import Node, ScoreStatus
 from search.verdicts import NOTHING, elected
 from search.voting import AnswerClass
@@ -59,13 +58,15 @@ def stand(
     return _standing(classes, winner, sampled, _fitted(elected(classes, winner, sampled, why, flops), chance))
 
 
-def under_way(standing: Standing, calibration: Calibration | None, stage: StrategySpec) -> Standing:
-    """Of a search over steps that is not over: it is no surer than the least sure of those that were.
+def so_far(standing: Standing, calibration: Calibration | None, stages: Sequence[Stage]) -> Standing:
+    """While a search over steps is not over it makes no surer than the least sure of those that were.
 
     What ends first is often short and wrong, its scores come after it, and its kin's votes are no agreement: nothing of
     that was fitted, and a search that stops as soon as it looks sure would stop there.
     """
-    model = model_after(calibration, (stage,))
+    if not stages or stage_over(stages[-1]):
+        return standing
+    model = model_after(calibration, (stages[-1].spec,))
     if model is None:
         return standing
     least = min(standing.verdict.confidence, model.sure[0])

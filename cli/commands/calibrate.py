@@ -25,6 +25,7 @@ def calibrate(
     verifier: Annotated[str | None, typer.Option(help="Folder or id, or `none`; for DELIBERATE_VERIFIER.")] = None,
 ) -> None:
     """Refit everything that a search decides by; never give it problems that you will test on."""
+    from domain.recipe import REVISING
     from domain.settings import from_environment
     from evaluation.calibration_fit.fit import fit
     from evaluation.calibration_fit.runs import read_runs
@@ -35,7 +36,7 @@ def calibrate(
     problems, graded_runs = read_traces(traces), read_runs(runs or [])
     settings = from_environment(os.environ)
     chosen = policy or settings.policy
-    revised = any(hasattr(run.strategy, "attempts") for run in graded_runs)
+    revised = any(isinstance(run.strategy, REVISING) for run in graded_runs)
     ids, cost = _models(chosen, verifier or settings.verifier, revised=revised)
     if not ids[1]:
         problems = [without_scores(problem) for problem in problems]

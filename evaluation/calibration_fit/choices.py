@@ -1,4 +1,5 @@
-"""Fits which strategy does best on each difficulty bin at each budget, by 2-fold cross-validation (2408.03314, 3.2).
+"""Fits what does best on each difficulty bin at each budget, by 2-fold cross-validation (2408.03314, 3.2):
+a strategy, or several searches over steps one after the other.
 
 Law: the accuracy that is stored with a choice was measured on problems that the choice was not made on.
 """
@@ -6,13 +7,14 @@ Law: the accuracy that is stored with a choice was measured on problems that the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from domain.calibration import Choice, ConfidenceModel, Difficulty
 from domain.recipe import StrategySpec
 from domain.specs.parallel import BestOfN, SelfConsistency
+from evaluation.calibration_fit.climbs import LONGEST, ladder_of
 from evaluation.calibration_fit.difficulty import BINS, probe_evidence
 from evaluation.calibration_fit.election import chooser_of
 from evaluation.calibration_fit.runs import Run
@@ -22,6 +24,8 @@ from search.difficulty import bin_of
 
 BUDGETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+Way: TypeAlias = tuple[StrategySpec, ...]
+"""A strategy, or several one after the other."""
 LEAST = 8
 """Trials in a bin without which a candidate is not considered there."""
 
@@ -32,7 +36,7 @@ class Trial:
 
     problem: int
     bin: int
-    strategy: StrategySpec
+    way: Way
     right: bool
     cost: float
     """Of the probe and of all that followed, in costs of one plain sample."""
@@ -47,17 +51,19 @@ def fit_choices(trials: Sequence[Trial], score_cost: float, probe: int) -> tuple
     for bin_ in range(BINS):
         here = [one for one in trials if one.bin == bin_]
         for n in BUDGETS:
-            fitting = [one for one in here if _covers_probe(one.strategy, probe) == (n >= probe)]
+            fitting = [one for one in here if _covers_probe(one.way, probe) == (n >= probe)]
             halves = [_means(one for one in fitting if one.problem % 2 == half) for half in (0, 1)]
             whole = _means(fitting)
             best = _best(whole, n * (1 + score_cost))
             if best is not None:
                 accuracy = _held_out(halves, n * (1 + score_cost), whole[best].accuracy)
-                chosen.append(Choice(bin_, n, best, round(accuracy, 4), round(whole[best].cost, 3)))
+                first, *then = best
+                chosen.append(Choice(bin_, n, first, round(accuracy, 4), round(whole[best].cost, 3), tuple(then)))
     return tuple(chosen)
 
 
-def _covers_probe(strategy: StrategySpec, probe: int) -> bool:
+def _covers_probe(way: Way, probe: int) -> bool:
+    strategy = way[0]
     return not isinstance(strategy, SelfConsistency | BestOfN) or strategy.n >= probe
 
 
@@ -74,15 +80,27 @@ def trials_of(
     answer of independent solutions; None: the largest sum of scores.
     """
     found: list[Trial] = []
-    ran: dict[str, list[Run]] = {}
-    for run in runs:
-        ran.setdefault(run.problem, []).append(run)
+    ran = _by_problem(runs)
     for index, problem in enumerate(problems):
+        own = ran.get(problem.id, ())
         for order in range(orders):
             bin_ = _bin(problem, difficulty, order)
             found += _sampled(index, bin_, problem, order, difficulty, score_cost, likeliest)
             probe = counted(problem, order, difficulty.samples, _rule(difficulty), score_cost)
-            found += [_ran(index, bin_, one, probe) for one in ran.get(problem.id, ())]
+            found += _ran(index, bin_, (), [run for run in own if run.solutions], probe)
+            cost = probe.state(index).cost
+            found += [
+                Trial(index, bin_, (run.strategy,), run.right, cost + run.cost) for run in own if not run.solutions
+            ]
+    return found
+
+
+def _by_problem(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Each problem's, those of a cheap strategy first."""
+    rank = {spec: at for at, spec in enumerate(ladder_of(runs))}
+    found: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda one: rank.get(one.strategy, 0)):
+        found.setdefault(run.problem, []).append(run)
     return found
 
 
@@ -91,12 +109,16 @@ def _rule(difficulty: Difficulty) -> str:
     return "scored" if difficulty.scored else "votes"
 
 
-def _ran(index: int, bin_: int, run: Run, probe: Counting) -> Trial:
-    """The probe's solutions take part in the election, as in `search.compute_optimal`."""
-    counting = deepcopy(probe)
-    counting.add_stage(run)
-    state = counting.state(index)
-    return Trial(index, bin_, run.strategy, state.right if run.solutions else run.right, state.cost)
+def _ran(index: int, bin_: int, done: Way, runs: Sequence[Run], before: Counting) -> Iterator[Trial]:
+    """Each of the runs and all longer ways, after what is `done`. The probe's solutions take part in the election, as
+    in `search.compute_optimal`."""
+    for at, run in enumerate(runs, start=1):
+        counting, way = before.copied(), (*done, run.strategy)
+        counting.add_stage(run)
+        state = counting.state(index)
+        yield Trial(index, bin_, way, state.right, state.cost)
+        if len(way) < LONGEST:
+            yield from _ran(index, bin_, way, runs[at:], counting)
 
 
 def _bin(problem: GradedProblem, difficulty: Difficulty, order: int) -> int:
@@ -129,7 +151,7 @@ def _sampled(
                 # The probe's verification is paid whatever the choice is.
                 cost = max(state.cost, size + probe_scores) if rule == "votes" else state.cost
                 strategy = SelfConsistency(n=size) if rule == "votes" else BestOfN(n=size)
-                found.append(Trial(index, bin_, strategy, state.right, cost))
+                found.append(Trial(index, bin_, (strategy,), state.right, cost))
     return found
 
 
@@ -146,15 +168,15 @@ class _Mean:
         return self.accuracy - math.sqrt(spread)
 
 
-_Means = dict[StrategySpec, _Mean]
+_Means = dict[Way, _Mean]
 
 
 def _means(trials: Iterable[Trial]) -> _Means:
     """Accuracy and cost of each candidate with enough trials."""
-    groups: dict[StrategySpec, list[Trial]] = {}
+    groups: dict[Way, list[Trial]] = {}
     for one in trials:
-        groups.setdefault(one.strategy, []).append(one)
-    return {spec: _mean(group) for spec, group in groups.items() if len(group) >= LEAST}
+        groups.setdefault(one.way, []).append(one)
+    return {way: _mean(group) for way, group in groups.items() if len(group) >= LEAST}
 
 
 def _mean(group: Sequence[Trial]) -> _Mean:
@@ -162,9 +184,9 @@ def _mean(group: Sequence[Trial]) -> _Mean:
     return _Mean(rights / len(group), costs / len(group), len({one.problem for one in group}))
 
 
-def _best(means: _Means, budget: float) -> StrategySpec | None:
+def _best(means: _Means, budget: float) -> Way | None:
     """The most accurate that the budget allows; the cheaper among equals."""
-    allowed = [(one.safe, -one.cost, spec) for spec, one in means.items() if one.cost <= budget + 1e-9]
+    allowed = [(one.safe, -one.cost, way) for way, one in means.items() if one.cost <= budget + 1e-9]
     return max(allowed, key=lambda one: one[:2])[2] if allowed else None
 
 

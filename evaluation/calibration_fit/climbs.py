@@ -7,7 +7,6 @@ adaptive search counts them (a test compares the evidence).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import combinations, takewhile
 
@@ -77,6 +76,6 @@ def _ways(height: int) -> Iterator[tuple[int, ...]]:
 def _steps(start: Counting, stages: Sequence[Run]) -> Iterator[Counting]:
     counting = start
     for stage in stages:
-        counting = deepcopy(counting)
+        counting = counting.copied()
         counting.add_stage(stage)
         yield counting

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from domain.ids import derive_seed
@@ -61,6 +62,13 @@ class Counting:
     @property
     def sampled(self) -> int:
         return self._sampled
+
+    def copied(self) -> Counting:
+        """What is added to it leaves this one as it is."""
+        twin = copy(self)
+        twin._classes = {answer: replace(one, texts=set(one.texts)) for answer, one in self._classes.items()}
+        twin._read = set(self._read)
+        return twin
 
     def add(self, sample: GradedSample) -> None:
         """A plain sample, and its verification."""

@@ -144,6 +144,18 @@ def test_runs_become_the_rungs_of_the_ladder() -> None:
     assert all(cost == pytest.approx(7.0) for cost in steps[1, 2].costs)
 
 
+def test_two_searches_are_chosen_where_neither_is_enough() -> None:
+    """Each solves another half of the problems, and its verifier is sure only of what is right."""
+    small, large = Beam(n=4), Beam(n=8)
+    runs = [Run(one.id, small, at % 2 == 0, 3.0, solutions(one.id, at % 2 == 0)) for at, one in enumerate(SEEN)]
+    runs += [Run(one.id, large, at % 2 == 1, 7.0, solutions(one.id, at % 2 == 1)) for at, one in enumerate(SEEN)]
+    dear = [one for one in fit(SEEN, runs=runs, orders=1).choices if one.samples == 16]
+    both = [one for one in dear if (one.strategy, one.then) == (small, (large,))]
+    assert both, "where plain solutions are mostly wrong"
+    assert all(one.accuracy > 0.9 for one in both)
+    assert not any(one.then for one in fit(SEEN, runs=runs[: len(SEEN)], orders=1).choices), "one search alone"
+
+
 def test_runs_whose_solutions_were_not_kept_are_no_rungs() -> None:
     runs = [Run(problem.id, Beam(n=4), True, 3.0) for problem in SEEN]
     fitted = fit(SEEN[:60], runs=runs, orders=1)

@@ -230,6 +230,20 @@ def test_a_larger_budget_leads_to_a_search_over_steps() -> None:
     assert [move.stop for move in moves if isinstance(move, Sample)] == [("\n\n",)] * 3
 
 
+def test_searches_follow_one_another_and_all_their_solutions_are_counted() -> None:
+    search, moves = answered(
+        started(ComputeOptimal(n=12), hand_made()), {1: "a", 2: "b", 3: "c"}, dict.fromkeys("abcx", 0.3)
+    )
+    stages = list(dict.fromkeys(move.id.split("-")[1] for move in moves if move.id.startswith("stage-")))
+    assert stages == ["3", "6", "8"], "a probe of three, then a beam of three and one of two, and two more"
+    first = next(at for at, move in enumerate(moves) if move.id.startswith("stage-6-"))
+    assert not any(move.id.startswith("stage-3-") for move in moves[first:]), "the first one is over by then"
+    evidence = search.verdict().evidence
+    assert evidence is not None
+    assert (evidence.sampled, evidence.votes) == (9, 6)
+    assert search.verdict().confidence_kind is ConfidenceKind.CALIBRATED
+
+
 def test_asked_for_certainty_it_is_more_patient() -> None:
     actions = hand_made().actions
     base = {"samples": 8, "scored": True, "confidence": 0.5, "most": 64, "price": 0.05}

@@ -20,7 +20,7 @@ def hand_made(*ladder: StrategySpec) -> Calibration:
     """Confidence is the logistic itself; all actions gain where the search is unsure, nothing where it is sure."""
     models = tuple(
         ConfidenceModel(family, VOTING if family == "votes" else SCORING, *IDENTITY, 100, 64)
-        for family in ("votes", "scored", "best", "likeliest", "searched")
+        for family in ("votes", "scored", "best", "likeliest", "searched", "searched_again")
     )
     values = [
         ActionValue("score", 4, False, 4, (0.2, 0.0), (2.0, 2.0)),
@@ -33,6 +33,7 @@ def hand_made(*ladder: StrategySpec) -> Calibration:
         Choice(0, 2, SelfConsistency(n=3), 0.9, 3.0),
         Choice(1, 2, BestOfN(n=5, selection="best"), 0.5, 5.0),
         Choice(1, 8, Beam(n=3, width=3, max_steps=4), 0.6, 9.0),
+        Choice(1, 12, Beam(n=3, width=3, max_steps=4), 0.7, 14.0, (Beam(n=2, width=2, max_steps=2), BestOfN(n=2))),
     )
     difficulty = Difficulty(3, True, VOTING, (0.5,))
     return Calibration("abc", "", 1.0, models, difficulty, choices, Actions((0.85, 1.0), tuple(values)), 100)
