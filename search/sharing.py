@@ -25,8 +25,10 @@ REACH = 8.0
 """An adaptive line may use up to this many shares: its price holds it back where that brings little."""
 HELD = 0.5
 """Adaptive lines that run hold this part of what is not spent: the rest is there for the lines that wait."""
-STEEPNESS = 3.0
-"""How cost answers to price: a line is taken to cost a quarter more at half the price, the cube root of 2."""
+STEEPNESS = 1.5
+"""How cost answers to price: a line is taken to cost 1.6 times as much at half the price, 2 to the power of 1 / 1.5."""
+SURVIVORS = 3.0
+"""A line that runs is taken to cost so many times what the ended ones did in the mean: the dear ones run longest."""
 STEEPEST = 64.0
 CHEAPEST, DEAREST = 1e-6, 1.0
 LEAST_SHARE = 8
@@ -136,7 +138,8 @@ def _abreast(pool: Pool) -> int:
 def _pressure(pool: Pool, unit: str) -> float:
     """The mean cost of the lines, in shares of what is left for each that has not ended.
 
-    A running line counts as one that costs its share: the first to end are the cheap ones.
+    The first lines to end are the cheap ones, and those that run are mostly dear: each counts as `SURVIVORS` that have
+    ended, and as its share at least.
     """
     limit = getattr(pool.budget, unit)
     if limit is None:
@@ -145,7 +148,9 @@ def _pressure(pool: Pool, unit: str) -> float:
     left = max(0.0, float(limit) - spent) / max(1, pool.unended)
     if left <= 0:
         return STEEPEST
-    return min(STEEPEST, (spent / left + pool.running) / (pool.ended + pool.running))
+    ended = spent / left
+    running = pool.running * max(1.0, SURVIVORS * ended / max(1, pool.ended))
+    return min(STEEPEST, (ended + running) / (pool.ended + pool.running))
 
 
 def _ceiling(pool: Pool, unit: str, *, reaches: bool) -> float | None:

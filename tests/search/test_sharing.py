@@ -62,11 +62,20 @@ def test_what_lines_cost_is_set_against_the_price_they_were_searched_at() -> Non
     assert price(replace(on_target, paid=5.0), 1.0) <= DEAREST
 
 
-def test_running_lines_count_as_ones_that_cost_their_share() -> None:
-    """The first to end are the cheap ones: that they were cheap says little while most still run."""
+def test_running_lines_count_as_dear_ones() -> None:
+    """The first to end are the cheap ones: that they cost half of their share says nothing of those that still run."""
     most_run = pool(10_000, spent=400, ended=8, running=80, waiting=12)
     all_wait = pool(10_000, spent=400, ended=8, running=0, waiting=92)
-    assert price(all_wait, 0.002) < price(most_run, 0.002) < 0.002
+    assert price(all_wait, 0.002) < 0.002 < price(most_run, 0.002)
+    even_dearer = pool(10_000, spent=600, ended=8, running=80, waiting=12)
+    assert price(even_dearer, 0.002) > price(most_run, 0.002)
+
+
+def test_running_lines_count_as_their_share_at_least() -> None:
+    """However little the first ones cost, the price does not fall away while most still run."""
+    most_run = pool(10_000, spent=8, ended=8, running=80, waiting=12)
+    all_wait = pool(10_000, spent=8, ended=8, running=0, waiting=92)
+    assert price(all_wait, 0.002) < 0.001 < price(most_run, 0.002) < 0.002
 
 
 def test_few_adaptive_lines_run_until_some_have_ended() -> None:
