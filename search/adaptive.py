@@ -23,7 +23,7 @@ from search.controller import Action, Situation, next_action
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, grown, tell_pool, verifier_is_silent
-from search.stages import Stage, ask_stage, begin_stage, stage_solutions, told_by_owner
+from search.stages import Stage, ask_stage, asked_in, begin_stage, nodes_in, solutions_in, told_by_owner
 from search.standing import Standing, so_far, stand
 from search.tree import Node, NodeStatus, ScoreStatus
 
@@ -52,12 +52,12 @@ class AdaptiveState:
 
     @property
     def in_flight(self) -> tuple[Move, ...]:
-        return (*self.pool.in_flight, *(move for stage in self.stages for move in stage.in_flight))
+        return (*self.pool.in_flight, *asked_in(self.stages))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """What votes: the plain solutions, and what the stages came to."""
-        return (*self.pool.nodes, *(node for stage in self.stages for node in stage_solutions(stage)))
+        return (*self.pool.nodes, *solutions_in(self.stages))
 
     @property
     def finished(self) -> tuple[Node, ...]:
@@ -199,6 +199,6 @@ def _begun(state: AdaptiveState, action: Action) -> AdaptiveState:
 def _stage(state: AdaptiveState, strategy: StrategySpec) -> Stage:
     """Its nodes come after all others': plain solutions have the first `n` ids."""
     number = len(state.stages)
-    base = state.spec.n + sum(len(stage.state.nodes) for stage in state.stages)
+    base = state.spec.n + nodes_in(state.stages)
     seed = derive_seed(state.seed, "stage", number)
     return begin_stage(state.pool.problem, replace(strategy, top_p=state.spec.top_p), seed, base)

@@ -23,8 +23,8 @@ from search.features import evidence_for
 from search.guidance import Guidance
 from search.sampling import SamplingState
 from search.solutions import Pool, ask_pool, classes_of, grown, idle, tell_pool
-from search.stages import Stage, ask_stage, begin_stage, stage_solutions, stage_verdict, told_by_owner
-from search.standing import Standing, so_far, stand
+from search.stages import Stage, ask_stage, asked_in, begin_stage, nodes_in, solutions_in, stage_verdict, told_by_owner
+from search.standing import so_far, stand
 from search.tree import Node, NodeStatus
 from search.verdicts import by_majority
 
@@ -45,7 +45,7 @@ class ComputeOptimalState:
 
     @property
     def in_flight(self) -> tuple[Move, ...]:
-        return (*self.pool.in_flight, *(move for stage in self.stages for move in stage.in_flight))
+        return (*self.pool.in_flight, *asked_in(self.stages))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -126,13 +126,10 @@ def _voted(state: ComputeOptimalState) -> Verdict:
 
 def _elected(state: ComputeOptimalState) -> Verdict:
     """As in `search.adaptive`."""
-    return so_far(_stood(state), state.calibration, state.stages).verdict
-
-
-def _stood(state: ComputeOptimalState) -> Standing:
-    voters = (*state.pool.nodes, *(node for stage in state.stages for node in stage_solutions(stage)))
+    voters = (*state.pool.nodes, *solutions_in(state.stages))
     sampled = sum(node.status is NodeStatus.SAMPLED for node in voters)
-    return stand(voters, sampled, state.calibration, stages=state.stages)
+    standing = stand(voters, sampled, state.calibration, stages=state.stages)
+    return so_far(standing, state.calibration, state.stages).verdict
 
 
 def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:
@@ -153,7 +150,7 @@ def _chosen(state: ComputeOptimalState) -> ComputeOptimalState:
 
 def _next_stage(state: ComputeOptimalState) -> ComputeOptimalState:
     first, *others = state.waiting
-    base = len(state.pool.nodes) + sum(len(stage.state.nodes) for stage in state.stages)
+    base = len(state.pool.nodes) + nodes_in(state.stages)
     stage = begin_stage(state.pool.problem, first, derive_seed(state.seed, "stage", base), base)
     return replace(state, stages=(*state.stages, stage), waiting=tuple(others))
 

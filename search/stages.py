@@ -5,6 +5,7 @@ Law: a stage is the inner strategy's state and nothing more, so that the laws of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +56,21 @@ def told_by_owner(stages: tuple[Stage, ...], outcome: Outcome) -> tuple[Stage, .
         if owns(stage, outcome.move_id):
             return (*stages[:at], tell_stage(stage, outcome), *stages[at + 1 :])
     return None
+
+
+def asked_in(stages: Sequence[Stage]) -> tuple[Move, ...]:
+    """What is in flight in any of them."""
+    return tuple(move for stage in stages for move in stage.in_flight)
+
+
+def solutions_in(stages: Sequence[Stage]) -> tuple[Node, ...]:
+    """What each of them came to (`stage_solutions`), in their order."""
+    return tuple(node for stage in stages for node in stage_solutions(stage))
+
+
+def nodes_in(stages: Sequence[Stage]) -> int:
+    """How many ids they have taken."""
+    return sum(len(stage.state.nodes) for stage in stages)
 
 
 def stage_over(stage: Stage) -> bool:
