@@ -1,11 +1,12 @@
 """Test-time compute for parameters: a small model with search against a large one at equal FLOPs, by level.
 
-    python -m evaluation.exchange [--quick] [--models models] [--workers 1] [--budget-minutes M]
+    python -m evaluation.exchange [--quick] [--models models] [--small small] [--workers 1] [--budget-minutes M]
 
-models/small samples, and searches with models/verifier (charged); models/large answers greedily, and by votes. Keys:
-`small_parameters`, `large_parameters`, `ratio`, and `at_equal_flops`: for the large model's greedy answer and its
-votes, on each level, its accuracy and that of each small method at the same FLOPs, with intervals. A full run also
-writes docs/results/exchange.
+The model that `--small` names samples, and searches with models/verifier (charged), and with its reviser and its
+calibration where it has them; models/large answers greedily, and by votes. Keys: `small_parameters`,
+`large_parameters`, `ratio`, and `at_equal_flops`: for the large model's greedy answer and its votes, on each level, its
+accuracy and that of each small method at the same FLOPs, with intervals. A full run also writes docs/results/exchange,
+or docs/results/exchange-NAME for another small model than models/small.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from evaluation.report import RESULTS, finish, say
 
 QUICK_PROBLEMS, QUICK_N = 15, 8
 SEARCHES = (ADAPTIVE, SURE_PARTICLES)
+SEARCHED = (4, 16, 64, 128)
+"""Sizes of the small model's searches, up to its largest n."""
 VOTES = 16
 """Most solutions of the large model."""
 
@@ -50,11 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DeliberateError as error:
         say(f"error: {error}")
         return 2
-    page = markdown(result)
+    page, name = markdown(result), "exchange" if chosen.small == SMALL else f"exchange-{chosen.small}"
     if not chosen.quick:
-        page += _extras(result, RESULTS / "exchange")
+        page += _extras(result, RESULTS / name)
     command = " ".join(["python -m evaluation.exchange", *(sys.argv[1:] if arguments is None else arguments)])
-    finish("exchange", command, result, page, full=not chosen.quick)
+    finish(name, command, result, page, full=not chosen.quick)
     return 0
 
 
@@ -67,19 +70,19 @@ def run(chosen: argparse.Namespace, journal: Path | None) -> dict[str, Any]:
     seeds, most = ((chosen.seeds[0],), QUICK_N) if chosen.quick else (tuple(chosen.seeds), chosen.samples)
     rows: dict[str, list[Row]] = {}
     missing: list[str] = []
-    for model, verifier in ((LARGE, None), (SMALL, "verifier")):
-        policy, scorer = _folder(chosen.models, model), verifier and _folder(chosen.models, verifier)
+    for model, name, verifier in ((LARGE, LARGE, None), (SMALL, chosen.small, "verifier")):
+        policy, scorer = _folder(chosen.models, name), verifier and _folder(chosen.models, verifier)
         how = Sampling(chosen.temperature, chosen.max_tokens)
         described = setting({"policy": policy, "verifier": scorer}, how, chosen.problems)
-        folder = journal_of(journal and journal / model, f"exchange-{model}", described)
+        folder = journal_of(journal and journal / name, f"exchange-{name}", described)
         work = _parts(model, items, seeds, most)
         job = Job(policy, scorer, how, work, folder, deadline, chosen.device, checked=False)
         found = carry_out(job, chosen.workers)
         rows[model] = [one for one in found if one.seed in seeds]
         missing += [f"{model}: {one}" for one in left_out(job, found)]
     return traded(rows, items) | {
-        "n": len(items), "seeds": list(seeds), "temperature": chosen.temperature, "left_out": missing,
-        "workers": chosen.workers, "seconds": round(time.monotonic() - began, 1),
+        "small": chosen.small, "n": len(items), "seeds": list(seeds), "temperature": chosen.temperature,
+        "left_out": missing, "workers": chosen.workers, "seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip
 
 
@@ -98,7 +101,7 @@ def _parts(model: str, items: Sequence[ProblemItem], seeds: Sequence[int], most:
         name = f"{model}: pools of {size}, seed {seed}"
         found.append(Part(name, tuple(items), seed, size, sizes, (GREEDY.name,), (1,)))
         if model == SMALL:
-            budgets = tuple(n for n in (4, 16) if n <= most)
+            budgets = tuple(n for n in SEARCHED if n <= most)
             found.append(Part(f"{model}: searches, seed {seed}", tuple(items), seed, size, sizes, SEARCHES, budgets))
     return tuple(found)
 
@@ -119,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add: Any = parser.add_argument
     add("--quick", action="store_true", help=f"{QUICK_PROBLEMS} problems, n ≤ {QUICK_N}, one seed; writes no page")
     add("--n", type=at_least_one, default=500, help="problems, of all levels alike")
+    add("--small", default=SMALL, metavar="NAME", help="the small model's folder within --models")
     add("--samples", type=at_least_one, default=64, help="the small model's largest n")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3])
     add("--budget-minutes", type=float, help="begin nothing after this; the page says what was left out")

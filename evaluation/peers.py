@@ -37,6 +37,8 @@ NOTES = (
     "Calls after the end are continuations of a solution whose end-of-sequence the policy had given.",
     "An aborted call is charged for the tokens that it had when it was aborted.",
     "treequest: fresh solutions at the root, revisions below, scored by the verifier's last step; top-1 by score.",
+    "treequest's trees are of whole solutions, and so is our `revision_tree`; `mcts` is a tree of steps and does not "
+    "revise. Both stand beside StandardMCTS.",
     "AdaptiveConsistency: its Beta rule at 0.95 after each solution; the votes are ours to count.",
 )
 QUICK_PROBLEMS, FULL_PROBLEMS = 4, 120

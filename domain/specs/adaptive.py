@@ -38,9 +38,12 @@ class Adaptive:
     first_temperature: float = number(0.0, 0.0, 2.0)
 
     def __post_init__(self) -> None:
-        """The word becomes its number at once, so that a job stores and shows what it stood for."""
+        """The word becomes its number at once, so that a job stores and shows what it stood for.
+
+        A spec may be built with an `n` outside its limits; these are for whoever parses one to check.
+        """
         if isinstance(self.price, str):
-            object.__setattr__(self, "price", ALLOWANCE / self.n)
+            object.__setattr__(self, "price", ALLOWANCE / max(self.n, 1))
 
 
 @dataclass(frozen=True, slots=True)

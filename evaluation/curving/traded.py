@@ -85,9 +85,10 @@ def _small(large: Cell, cells: list[Cell]) -> dict[str, Any] | None:
 def markdown(result: Mapping[str, Any]) -> str:
     parts = [
         f"{result['n']} problems of the test split, seeds {', '.join(map(str, result['seeds']))}, temperature"
-        f" {result['temperature']:g}. The small model has {result['small_parameters']:,} parameters, the large one"
-        f" {result['large_parameters']:,} ({result['ratio']:.1f} times as many). FLOPs are 2 × parameters × tokens"
-        " processed; the small model's verifier is charged. Differences are in points, with paired 95 % bootstrap"
+        f" {result['temperature']:g}. The small model, `{result['small']}`, has"
+        f" {result['small_parameters']:,} parameters, the large one {result['large_parameters']:,}"
+        f" ({result['ratio']:.1f} times as many). FLOPs are 2 × parameters × tokens processed;"
+        " the small model's verifier is charged. Differences are in points, with paired 95 % bootstrap"
         " intervals over problems; “–”: the method's cheapest point costs more than that."
         f" Left out for want of time: {'; '.join(result['left_out']) or 'nothing'}.",
     ]

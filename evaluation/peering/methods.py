@@ -39,9 +39,10 @@ ROWS = (
     Row("beam", "its_hub BeamSearch", "beam"),
     Row("particles", "its_hub ParticleFiltering", "particles"),
     Row("tree", "treequest ABMCTSA", "adaptive_branching"),
+    Row("tree", "treequest StandardMCTS", "revision_tree"),
     Row("tree", "treequest StandardMCTS", "mcts"),
 )
-BY_STEPS_OR_REVISIONS = frozenset({"beam", "particles", "adaptive_branching", "mcts"})
+BY_STEPS_OR_REVISIONS = frozenset({"beam", "particles", "adaptive_branching", "revision_tree", "mcts"})
 """Their solutions are their own; those of all others are the same plain samples, which are drawn once."""
 
 
@@ -78,5 +79,5 @@ class Sizes:
         return self.ours_apart if name in BY_STEPS_OR_REVISIONS else self.ours
 
 
-FULL = Sizes((4, 8, 16), (1, 2, 4, 8, 16, 32), (1, 2, 4, 8, 16))
+FULL = Sizes((4, 8, 16), (1, 2, 4, 8, 16, 32), (1, 2, 4, 8, 16, 32))
 QUICK = Sizes((4, 8), (1, 2, 4, 8, 16), (1, 2, 4, 8))

@@ -50,7 +50,7 @@ def curve_table(points: Mapping[tuple[str, int], Point]) -> str:
 def result(rows: Sequence[Compared], points: Mapping[tuple[str, int], Point], facts: dict[str, Any]) -> dict[str, Any]:
     return {
         "ours_first_or_within": all(one.first_or_within for one in rows) if rows else None,
-        "behind": [f"{one.row.peer} at N = {one.peer.n}" for one in rows if not one.first_or_within],
+        "behind": [f"{one.row.ours}: {one.row.peer} at N = {one.peer.n}" for one in rows if not one.first_or_within],
         "rows": [_row(one) for one in rows],
         "calls_after_end": {
             "ours": sum(one.after_end for one in points.values() if one.method not in _peers(rows)),

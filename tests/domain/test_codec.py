@@ -3,7 +3,7 @@
 import json
 from typing import get_args
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.budget import Budget, Spend
@@ -11,6 +11,7 @@ from domain.codec import decode, decode_event, encode, encode_stored
 from domain.events import Event, JobSubmitted, MoveSettled
 from domain.moves import Answer, Failed, FailureKind, FinishReason, Sampled, Scored
 from domain.problem import text_problem
+from domain.specs.adaptive import Adaptive
 from domain.specs.parallel import BestOfN
 from domain.specs.sequential import Revisions
 
@@ -51,6 +52,7 @@ def test_a_stored_spec_means_what_it_did_before_it_had_a_parameter() -> None:
 
 
 @given(st.one_of([st.from_type(event) for event in EVENTS]))
+@example(JobSubmitted(text_problem("?"), Adaptive(n=0), Budget(), None, 1))  # its price goes by n
 def test_the_stored_form_says_the_same(event: Event) -> None:
     whole = json.dumps(encode(decode_event(json.loads(json.dumps(encode(event))))))
     stored = json.dumps(encode(decode_event(json.loads(json.dumps(encode_stored(event))))))

@@ -310,24 +310,31 @@ def test_quick_prints_the_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert set(weighted["16"]["accuracy"]) >= {"all", "level 1", "bin 1", "bin 5"}
 
 
+@pytest.mark.parametrize(("small", "ratio", "folder"), [("small", 1.0, "exchange"), ("my", 2.5, "exchange-my")])
 def test_a_full_run_writes_page_numbers_and_figures(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    small: str,
+    ratio: float,
+    folder: str,
 ) -> None:
     monkeypatch.setattr(evaluation.exchange, "_folder", lambda models, name: f"scripted:parameters={len(name) * 7}")
     monkeypatch.setattr(evaluation.exchange, "read_items", lambda path: list(ITEMS))
     monkeypatch.setattr(evaluation.exchange, "RESULTS", tmp_path)
     monkeypatch.setattr("evaluation.report.RESULTS", tmp_path)
-    arguments = ["--n", "5", "--samples", "4", "--seeds", "1", "--journal", str(tmp_path / "journal")]
+    arguments = ["--n", "5", "--samples", "4", "--seeds", "1", "--small", small, "--journal", str(tmp_path / "journal")]
     assert evaluation.exchange.main(arguments) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert result["ratio"] == result["large_parameters"] / result["small_parameters"] == 1.0
+    assert result["ratio"] == result["large_parameters"] / result["small_parameters"] == ratio
     assert result["at_equal_flops"]["greedy"]["level 1"]["small"].keys() >= {
         "small: majority",
         "small: particles, sure steps once",
     }
-    (page,) = (tmp_path / "exchange").glob("*.md")
+    (page,) = (tmp_path / folder).glob("*.md")
     assert "python -m evaluation.exchange --n 5" in page.read_text()
-    assert {path.suffix for path in (tmp_path / "exchange").iterdir()} == {".md", ".json", ".csv", ".png", ".svg"}
+    assert f"The small model, `{small}`, has" in page.read_text()
+    assert {path.suffix for path in (tmp_path / folder).iterdir()} == {".md", ".json", ".csv", ".png", ".svg"}
 
 
 def test_missing_models_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
