@@ -39,6 +39,8 @@ NOTES = (
     "treequest: fresh solutions at the root, revisions below, scored by the verifier's last step; top-1 by score.",
     "treequest's trees are of whole solutions, and so is our `revision_tree`; `mcts` is a tree of steps and does not "
     "revise. Both stand beside StandardMCTS.",
+    "treequest decides after each score. Our trees ask for four solutions at once (`parallel`), which needs a quarter "
+    "of the rounds; where N is 4, nothing is left to decide.",
     "AdaptiveConsistency: its Beta rule at 0.95 after each solution; the votes are ours to count.",
 )
 QUICK_PROBLEMS, FULL_PROBLEMS = 4, 120
