@@ -1,6 +1,6 @@
 """Ours and the peers side by side: accuracy at equal FLOPs, calls issued, calls after the end of a solution.
 
-    python -m evaluation.peers [--quick] [--problems-limit 120] [--seeds 1] [--workers 1] [--journal FILE]
+    python -m evaluation.peers [--quick] [--problems-limit 500] [--seeds 1] [--workers 1] [--journal FILE]
 
 One policy, one verifier, the same problems, seeds, limits and grader for all, in one process (or in several that share
 the problems), on one counting engine: the i-th plain solution of a problem under a seed is the same text in every
@@ -43,7 +43,7 @@ NOTES = (
     "of the rounds; where N is 4, nothing is left to decide.",
     "AdaptiveConsistency: its Beta rule at 0.95 after each solution; the votes are ours to count.",
 )
-QUICK_PROBLEMS, FULL_PROBLEMS = 4, 120
+QUICK_PROBLEMS, FULL_PROBLEMS = 4, 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Mcts(SolutionTree):
     A beginning is given ⌈`width` × (1 + visits)^`widening`⌉ samples before the search goes below it; `explore` is the
     weight of the exploration term. At most `parallel` simulations are open, each a virtual loss on its way.
 
-    With a `width` of 1 or 2 most of the later simulations come to solutions that are there already.
+    Where the policy is sure of its steps, a `width` of 1 or 2 mostly comes to solutions that are there already.
     """
 
     name: ClassVar[str] = "mcts"

@@ -42,8 +42,6 @@ ROWS = (
     Row("tree", "treequest StandardMCTS", "revision_tree"),
     Row("tree", "treequest StandardMCTS", "mcts"),
 )
-BY_STEPS_OR_REVISIONS = frozenset({"beam", "particles", "adaptive_branching", "revision_tree", "mcts"})
-"""Their solutions are their own; those of all others are the same plain samples, which are drawn once."""
 
 
 def peer_methods() -> tuple[dict[str, Method], dict[str, str]]:
@@ -70,14 +68,11 @@ class Sizes:
 
     peers: tuple[int, ...]
     ours: tuple[int, ...]
-    """Of the strategies whose solutions are shared plain samples."""
-    ours_apart: tuple[int, ...]
+    """Further than the peers', so that our curves reach what theirs cost."""
 
-    def of(self, name: str, is_peer: bool) -> tuple[int, ...]:
-        if is_peer:
-            return self.peers
-        return self.ours_apart if name in BY_STEPS_OR_REVISIONS else self.ours
+    def of(self, is_peer: bool) -> tuple[int, ...]:
+        return self.peers if is_peer else self.ours
 
 
-FULL = Sizes((4, 8, 16), (1, 2, 4, 8, 16, 32), (1, 2, 4, 8, 16, 32))
-QUICK = Sizes((4, 8), (1, 2, 4, 8, 16), (1, 2, 4, 8))
+FULL = Sizes((4, 8, 16), (1, 2, 4, 8, 16, 32))
+QUICK = Sizes((4, 8), (1, 2, 4, 8, 16))

@@ -142,7 +142,7 @@ def jobs_of(plan: Plan, items: Sequence[ProblemItem]) -> list[Job]:
         for item in items
         for seed in range(plan.seeds)
         for name, method in named.items()
-        for n in plan.sizes.of(name, name in peers)
+        for n in plan.sizes.of(name in peers)
     ]
 
 

@@ -256,7 +256,7 @@ async def test_adaptive_consistency_stops_when_its_rule_says_so() -> None:
 # ------------------------------------------------------------------------------------------------ all of it
 
 ITEMS = [ProblemItem(f"p{at}", f"What is {at} + 4 * {at + 2}?", str(at + 4 * (at + 2)), "sums", 1) for at in range(3)]
-SIZES = Sizes((4,), (1, 4), (2, 4))
+SIZES = Sizes((4,), (1, 4))
 PLAN = Plan("scripted:accuracy=0.5", "scripted:auc=0.9", LIMITS, SIZES, 1, calibrated=False)
 
 
